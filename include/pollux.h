@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pollux: one poller that waits for everything, on every operating system.
+ *
+ * A program registers what it wants to wait for, each with a token of its own
+ * choice, and one call returns what is ready:
+ *
+ *     #include <pollux.h>
+ *     #include <stdio.h>
+ *     #include <unistd.h>
+ *
+ *     int main(void)
+ *     {
+ *         plx_poller *poller;
+ *         if (plx_poller_open(&poller, NULL) < 0)
+ *             return 1;
+ *         plx_register(plx_poller_registry(poller), STDIN_FILENO, 7, PLX_READABLE);
+ *
+ *         plx_event event;
+ *         int count = plx_poller_wait(poller, &event, 1, PLX_SEC(10));
+ *         if (count == 1 && event.token == 7)
+ *             puts("there is something to read");
+ *
+ *         plx_poller_close(poller);
+ *         return 0;
+ *     }
+ *
+ * CONVENTIONS, which hold for every function below unless it says otherwise
+ *
+ *   Errors    A function that can fail returns int: 0 or a count on success, a
+ *             negative errno value on failure (-EBADF). errno itself is left
+ *             alone. A call that fails changes nothing and writes no output.
+ *             Each function lists its errors; four are common to all:
+ *               -EINVAL         an argument is NULL or has no meaning
+ *               -ENOMEM         the allocator or the kernel is out of memory
+ *               -PLX_ESHUTDOWN  the poller was closed; only its registry, or an
+ *                               object made from it, is still held
+ *               -ECHILD         the poller was inherited through fork(); it
+ *                               belongs to the parent
+ *   Threads   Every function may be called from any thread at any time, also
+ *             while others wait. Exceptions: plx_poller_close, and the last
+ *             release of an object, end what the caller's other threads must
+ *             no longer use. No function is a pthread cancellation point, and
+ *             none may be called from a signal handler.
+ *   Time      plx_nanos is a signed 64-bit count of nanoseconds. Nothing is
+ *             ever early. PLX_FOREVER (-1) means no limit.
+ *   Memory    All of it comes from plx_options.allocator. Waiting allocates none.
+ *   Descriptors  Those of the library are close-on-exec. A poller has at most 3,
+ *             and they are closed when plx_poller_close returns. The caller's
+ *             descriptors stay the caller's: their flags are never changed, and
+ *             they are never closed.
+ */
+#ifndef POLLUX_H
+#define POLLUX_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#ifndef _WIN32
+#include <sys/types.h>
+#endif
+
+#define PLX_VERSION_MAJOR 0
+#define PLX_VERSION_MINOR 1
+#define PLX_VERSION_PATCH 0
+#define PLX_VERSION       "0.1.0"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32) && defined(PLX_SHARED)
+#ifdef PLX_BUILDING
+#define PLX_API __declspec(dllexport)
+#else
+#define PLX_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define PLX_API __attribute__((visibility("default")))
+#else
+#define PLX_API
+#endif
+
+/* ---- Plain values ---------------------------------------------------------- */
+
+/* What can be registered: a file descriptor, on Windows a SOCKET. */
+#ifdef _WIN32
+typedef uintptr_t plx_fd;
+#else
+typedef int plx_fd;
+#endif
+
+/* Nanoseconds: a duration, or a point on a monotonic clock (292 years fit). */
+typedef int64_t plx_nanos;
+
+#define PLX_FOREVER ((plx_nanos)-1)
+#define PLX_USEC(n) ((plx_nanos)(n) * 1000)
+#define PLX_MSEC(n) ((plx_nanos)(n) * 1000000)
+#define PLX_SEC(n)  ((plx_nanos)(n) * 1000000000)
+
+/* The error after plx_poller_close; returned negated. */
+#ifdef ESHUTDOWN
+#define PLX_ESHUTDOWN ESHUTDOWN
+#else
+#define PLX_ESHUTDOWN 10058
+#endif
+
+/*
+ * A token is the caller's name for a source. It comes back with each event of
+ * that source. 0 to PLX_TOKEN_MAX; above is -EINVAL. Several sources may share one.
+ */
+typedef uint64_t plx_token;
+
+#define PLX_TOKEN_MAX ((plx_token)INT64_MAX)
+
+/* A pointer as a token, and back. User-space pointers fit on every system here. */
+static inline plx_token plx_token_from_ptr(const void *pointer)
+{
+    return (plx_token)(uintptr_t)pointer;
+}
+
+static inline void *plx_token_ptr(plx_token token)
+{
+    return (void *)(uintptr_t)token;
+}
+
+/* A kind (31 bits; the bit above is dropped) and an index (32 bits) as a token, and back. */
+static inline plx_token plx_token_pack(uint32_t kind, uint32_t index)
+{
+    return (plx_token)(kind & 0x7fffffffu) << 32 | index;
+}
+
+static inline uint32_t plx_token_kind(plx_token token)
+{
+    return (uint32_t)(token >> 32);
+}
+
+static inline uint32_t plx_token_index(plx_token token)
+{
+    return (uint32_t)token;
+}
+
+/* ---- Flags: one 32-bit word ------------------------------------------------ */
+
+/*
+ * Readiness, asked for as an interest and reported in plx_event.flags.
+ *
+ * PLX_WRITE_CLOSED and PLX_ERROR are reported unasked; asked for alone they make
+ * a registration that reports nothing else. PLX_READ_CLOSED comes with an interest
+ * in PLX_READABLE, or alone if asked for alone. An error or a hang-up also sets
+ * PLX_READABLE and PLX_WRITABLE as far as they were asked for: a program that looks
+ * at these two alone meets the error in its read or write and never hangs.
+ * PLX_PRIORITY never implies PLX_READABLE, nor the other way round.
+ */
+#define PLX_READABLE     0x00000001u /* a read does not block: data, end of file, an error, a connection to accept */
+#define PLX_WRITABLE     0x00000004u /* a write does not block: room, an error, a finished or failed connect */
+#define PLX_PRIORITY     0x00000002u /* out-of-band data, or what a driver calls exceptional (POLLPRI) */
+#define PLX_READ_CLOSED  0x00002000u /* the peer shut down its writing half: what is left to read is the last */
+#define PLX_WRITE_CLOSED 0x00000010u /* writing is over: hang-up, or the reader of a pipe is gone */
+#define PLX_ERROR        0x00000008u /* an error is pending (SO_ERROR), or the source is broken */
+
+/* Kinds of event, reported. A readiness event has none of them. */
+#define PLX_TIMER   0x00010000u
+#define PLX_WAKER   0x00020000u
+#define PLX_POST    0x00040000u
+#define PLX_CHANNEL 0x00080000u
+#define PLX_SIGNAL  0x00100000u
+#define PLX_PROCESS 0x00200000u
+#define PLX_PATH    0x00400000u
+
+/*
+ * Modes, given together with an interest.
+ *
+ * PLX_LEVEL     An event with every wait for as long as the source is ready.
+ * PLX_EDGE      An event when the source becomes ready, or ready once more: read or
+ *               write until -EAGAIN, or nothing further may be heard. Needs a kernel
+ *               that knows edges: ask plx_poller_supports, elsewhere -ENOTSUP.
+ * PLX_ONESHOT   One event in all, then silence (errors and hang-ups included) until
+ *               plx_reregister or plx_enable arms it again. Works everywhere, and is
+ *               the mode for several waiting threads. With PLX_EDGE it means the same.
+ * PLX_EXCLUSIVE For a listener that is registered with several pollers: a connection
+ *               wakes one of them, or a few, not all. With PLX_READABLE and
+ *               PLX_WRITABLE alone, and without PLX_ONESHOT; PLX_READ_CLOSED is not
+ *               reported. Ask plx_poller_supports, elsewhere -ENOTSUP.
+ */
+#define PLX_LEVEL     0x00000000u
+#define PLX_EDGE      0x80000000u
+#define PLX_ONESHOT   0x40000000u
+#define PLX_EXCLUSIVE 0x10000000u
+
+/* ---- Events ---------------------------------------------------------------- */
+
+typedef struct plx_event {
+    plx_token token;  /* of the source */
+    uint32_t  flags;  /* what is ready, or which kind of event this is */
+    uint32_t  native; /* the kernel's own flags (EPOLL*, POLL*); 0 where there are none */
+    uint64_t  data;   /* of a post: the caller's value; otherwise 0 */
+} plx_event;
+
+/*
+ * Blanks (token 0, flags 0, native 0, data 0) every event with this token.
+ *
+ * For a handler that ends a source while later events of the same wait still name
+ * it: with a count of 64 and the 5th in hand, plx_events_forget(events + 5, 59, token).
+ * An event without flags is to be skipped by the loop.
+ */
+PLX_API void plx_events_forget(plx_event *events, int count, plx_token token);
+
+/*
+ * Writes a line for logs, such as "token 7: readable, read closed (native 0x2001)".
+ * Works as snprintf does: the result is cut to size, NUL included, and never overruns.
+ *
+ * Returns  the length of the whole line without its NUL, or -EINVAL.
+ */
+PLX_API int plx_event_describe(const plx_event *event, char *buffer, size_t size);
+
+/* ---- The poller ------------------------------------------------------------ */
+
+typedef struct plx_poller   plx_poller;
+typedef struct plx_registry plx_registry;
+typedef struct plx_waker    plx_waker;
+
+typedef enum plx_backend {
+    PLX_BACKEND_AUTO = 0, /* the environment's PLX_BACKEND if it is set, else the best that works here */
+    PLX_BACKEND_EPOLL,
+    PLX_BACKEND_IO_URING,
+    PLX_BACKEND_KQUEUE,
+    PLX_BACKEND_EVENT_PORTS,
+    PLX_BACKEND_POLL,
+    PLX_BACKEND_IOCP
+} plx_backend;
+
+typedef enum plx_clock {
+    PLX_CLOCK_MONOTONIC = 0, /* stands still while the machine sleeps */
+    PLX_CLOCK_BOOTTIME,      /* counts the time asleep; not in this version: -ENOTSUP */
+    PLX_CLOCK_MANUAL         /* moves when told to; not in this version: -ENOTSUP */
+} plx_clock;
+
+/* For plx_options.flags: an interrupted wait that has nothing to return gives -EINTR. */
+#define PLX_RETURN_ON_SIGNAL 0x1u
+
+/*
+ * Where memory comes from. All three functions are needed; each gets the context.
+ * They are called from any thread, also at the same time.
+ */
+typedef struct plx_allocator {
+    void *(*allocate)(void *context, size_t size); /* NULL when there is no memory */
+    void *(*reallocate)(void *context, void *pointer, size_t size);
+    void (*release)(void *context, void *pointer);
+    void *context;
+} plx_allocator;
+
+/* Zero means the default, for every field. */
+typedef struct plx_options {
+    plx_backend          backend;
+    plx_clock            clock;
+    uint32_t             flags;
+    const plx_allocator *allocator; /* copied at open; NULL: malloc and friends */
+} plx_options;
+
+/* Totals since open, but for the last two, which are counts of now. */
+typedef struct plx_stats {
+    uint64_t waits;        /* calls of plx_poller_wait and _wait_until that returned */
+    uint64_t events;       /* events returned by them */
+    uint64_t kernel_calls; /* system calls made to wait, register, arm and wake */
+    uint64_t wakes_sent;   /* wakes, posts and notifies that had to wake the kernel */
+    uint64_t wakes_elided; /* those that needed no system call */
+    uint64_t registered;   /* descriptors registered now */
+    uint64_t timers;       /* timers outstanding now: 0 in this version */
+} plx_stats;
+
+/*
+ * Opens a poller.
+ *
+ * Returns  0 and the poller;
+ *   -EINVAL   an unknown backend, clock or flag, or an allocator without all of
+ *             its functions
+ *   -ENOTSUP  the backend asked for (in the options, or by name in the environment
+ *             variable PLX_BACKEND when the options say AUTO) or the clock is not to
+ *             be had on this system; another one is never taken in its place
+ *   -EMFILE   the process has no descriptor left, -ENFILE the system has none
+ *   -ENOMEM
+ * Lifetime  options and its allocator are copied; the allocator's context must
+ *           outlive the poller and everything made from it.
+ */
+PLX_API int plx_poller_open(plx_poller **poller, const plx_options *options);
+
+/*
+ * Closes a poller. Its waits, in whatever thread, return -ECANCELED before this
+ * returns. Its descriptors are closed, its registrations are gone, the registered
+ * descriptors are left as they are. NULL is ignored.
+ *
+ * Threads   once, and not from two threads; nobody may use the poller afterwards.
+ *           Registries, wakers and so on that are still held stay valid: their
+ *           calls return -PLX_ESHUTDOWN, and they are released in any order.
+ * Portability  in a child made by fork() it frees the child's copy, and the parent's
+ *           poller and its registrations stay as they are.
+ */
+PLX_API void plx_poller_close(plx_poller *poller);
+
+/*
+ * Waits until something is ready, the timeout has passed, or plx_notify was called,
+ * and writes what is ready to events, from the start, at most capacity of them. What
+ * does not fit comes with the next wait. A timeout of 0 returns what is ready now.
+ *
+ * No kind of source (the kernel's readiness; posts and wakers) starves another: with
+ * a capacity of 2 or more each that has something gets a place in every wait. Within
+ * a kind the sources take turns.
+ *
+ * Returns  the number of events; 0 when the time is up or a notify ended the wait;
+ *   -EINVAL     capacity is below 1, events is NULL, or the timeout is negative and
+ *               not PLX_FOREVER
+ *   -EINTR      a signal handler ran and there is nothing to return; only with
+ *               PLX_RETURN_ON_SIGNAL, otherwise the wait goes on with the time left
+ *   -ECANCELED  the poller is being closed by another thread
+ *   -ECHILD     after fork(), in the child
+ *   An error of the kernel's own wait (-EPERM from a sandbox) is returned as it is.
+ * Threads  several may wait at once. Each post, each wake, each edge and each oneshot
+ *          event goes to one of them. A level event goes to every one that waits while
+ *          the source is ready: threads that share sources register them oneshot.
+ * Units    timeout in nanoseconds, on the poller's clock; the poll backend rounds up to
+ *          milliseconds.
+ */
+PLX_API int plx_poller_wait(plx_poller *poller, plx_event *events, int capacity, plx_nanos timeout);
+
+/* The same until a point in time, on the clock of plx_poller_now. One in the past is due now. */
+PLX_API int plx_poller_wait_until(plx_poller *poller, plx_event *events, int capacity, plx_nanos deadline);
+
+/*
+ * The poller's registry: the half that any thread may hold.
+ *
+ * Lifetime  borrowed; valid as long as the poller. plx_registry_retain makes it last.
+ */
+PLX_API plx_registry *plx_poller_registry(plx_poller *poller);
+
+/*
+ * A descriptor that is readable whenever a wait would return events, so that a poller
+ * can be a source of another loop (poll, epoll, another poller). Use it for that alone.
+ * From the first call on, a wake that finds nobody waiting makes its system call too.
+ *
+ * Returns  the descriptor; -ENOTSUP where the backend has none (poll).
+ * Lifetime  it is the poller's: do not close it. Its number never changes. One thing
+ *           ends an outer epoll's watch of it: a source that is closed while registered
+ *           and lives on in a duplicate makes the library renew its kernel set (see
+ *           plx_register), and the outer epoll must then be given the number again.
+ */
+PLX_API int plx_poller_descriptor(plx_poller *poller);
+
+/* The backend in use: "epoll", "io_uring", "kqueue", "event_ports", "poll" or "iocp". */
+PLX_API const char *plx_poller_backend(const plx_poller *poller);
+
+/* Whether all of these interests and modes work here, natively or emulated. */
+PLX_API bool plx_poller_supports(const plx_poller *poller, uint32_t flags);
+
+/* Writes the counters. Costs no system call; several threads' waits are all in it. */
+PLX_API void plx_poller_stats(const plx_poller *poller, plx_stats *stats);
+
+/* Writes one line about the poller, as plx_event_describe does about an event. */
+PLX_API int plx_poller_describe(const plx_poller *poller, char *buffer, size_t size);
+
+/* Now, on the poller's clock: what deadlines of waits are measured on. */
+PLX_API plx_nanos plx_poller_now(const plx_poller *poller);
+
+/* Now, on the system's monotonic clock. Where it starts is the system's choice. */
+PLX_API plx_nanos plx_now(void);
+
+/*
+ * One clear sentence for what a function of this library returned, such as -ENOENT.
+ * 0 and counts are "Success.". The text is static.
+ */
+PLX_API const char *plx_strerror(int rc);
+
+/* ---- The registry ---------------------------------------------------------- */
+
+/*
+ * Takes or drops a reference. A registry that is retained may outlive its poller.
+ * release ignores NULL; retain returns its argument.
+ */
+PLX_API plx_registry *plx_registry_retain(plx_registry *registry);
+PLX_API void plx_registry_release(plx_registry *registry);
+
+/* A token that this poller has never returned before here: 1, 2, 3 and so on. */
+PLX_API plx_token plx_registry_new_token(plx_registry *registry);
+
+/*
+ * Starts to watch a descriptor, with an interest (readiness flags, and a mode). An
+ * interest of 0 keeps the registration and reports nothing. If the source is ready
+ * already, an event follows, in every mode. It acts at once, also on a wait that is
+ * blocked in another thread.
+ *
+ * A registration is of the open file, not of the number. Deregister before close. A
+ * program that closes first corrupts nothing: the kernel forgets the registration with
+ * the last duplicate of the file, the number can be registered again, and what an old
+ * file still reports is never returned under a new registration.
+ *
+ * Returns  0;
+ *   -EEXIST   it is registered already: plx_reregister changes it
+ *   -EBADF    not an open descriptor
+ *   -EPERM    a regular file, a directory or another thing that is always ready
+ *   -EINVAL   unknown or contradictory flags, a token above PLX_TOKEN_MAX, or the
+ *             poller's own descriptor
+ *   -ENOTSUP  a mode that this backend does not have
+ *   -ELOOP    pollers nested in a circle, or too deep
+ *   -ENOSPC   the user's limit of epoll registrations (fs.epoll.max_user_watches)
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
+ * Portability  the poll backend knows an open file by its device and inode numbers:
+ *           after a close without deregister it cannot tell a new eventfd, or the same
+ *           FIFO opened again, from the old one (-EEXIST until deregistered).
+ */
+PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
+
+/*
+ * Replaces token, interest and mode, and arms a oneshot again. If the source is ready
+ * at that moment, an event follows, in every mode.
+ *
+ * Returns  0; -ENOENT it is not registered (open or not, or the number was closed and
+ *          is another file now); -EBADF it was registered and is closed; else as
+ *          plx_register.
+ */
+PLX_API int plx_reregister(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
+
+/*
+ * Stops watching. No wait that begins after this returns gives an event of it, and the
+ * library holds no reference to the file any more. It never waits for other threads'
+ * code; on the poll backend it waits for a blocked poll(2) to be interrupted.
+ *
+ * Returns  0, also if the descriptor was closed in the meantime; -ENOENT it is not
+ *          registered; -PLX_ESHUTDOWN, -ECHILD.
+ */
+PLX_API int plx_deregister(plx_registry *registry, plx_fd fd);
+
+/*
+ * Adds to, or takes from, the interest. Token and mode stay. enable arms a oneshot
+ * again, disable does not. Both take readiness flags alone.
+ *
+ * Returns  0; -EINVAL a mode bit among the flags, or a native registration; else as
+ *          plx_reregister.
+ */
+PLX_API int plx_enable(plx_registry *registry, plx_fd fd, uint32_t interest);
+PLX_API int plx_disable(plx_registry *registry, plx_fd fd, uint32_t interest);
+
+/*
+ * What a descriptor is registered with; token and interest may be NULL. The interest is
+ * the one given, modes included; of a native registration, the kernel's flags.
+ *
+ * Returns  0; -ENOENT it is not registered; -PLX_ESHUTDOWN, -ECHILD.
+ */
+PLX_API int plx_lookup(plx_registry *registry, plx_fd fd, plx_token *token, uint32_t *interest);
+
+/*
+ * The same with the kernel's own flags: EPOLL* with epoll and io_uring. The event's
+ * native field has what the kernel reported, its flags the translation.
+ *
+ * Returns  as plx_register and plx_reregister; -ENOTSUP with other backends; -EINVAL if
+ *          the kernel refuses the flags.
+ */
+PLX_API int plx_register_native(plx_registry *registry, plx_fd fd, plx_token token, uint32_t native);
+PLX_API int plx_reregister_native(plx_registry *registry, plx_fd fd, plx_token token, uint32_t native);
+
+/*
+ * Makes the current wait, or the next one, return, with no event for it. Several before
+ * a wait returns count as one; the next wait that returns uses it up, with events or
+ * without.
+ *
+ * Returns  0; -PLX_ESHUTDOWN, -ECHILD; an error of the kernel's wake call, and then
+ *          nothing was notified.
+ */
+PLX_API int plx_notify(plx_registry *registry);
+
+/*
+ * Queues an event: one per call, in order, never merged. It is returned with PLX_POST,
+ * the token and the data. No system call if the poller is awake, or already woken.
+ *
+ * Returns  0; -EINVAL a token above PLX_TOKEN_MAX; -ENOMEM; -PLX_ESHUTDOWN, -ECHILD; an
+ *          error of the kernel's wake call, and then nothing was posted.
+ */
+PLX_API int plx_post(plx_registry *registry, plx_token token, uint64_t data);
+
+/* ---- Wakers ---------------------------------------------------------------- */
+
+/*
+ * A waker reports PLX_WAKER with its token after it was woken. Any number of them costs
+ * no descriptor. It is made with one reference.
+ *
+ * Returns  0 and the waker; -EINVAL a token above PLX_TOKEN_MAX; -ENOMEM;
+ *          -PLX_ESHUTDOWN, -ECHILD.
+ * Lifetime  may outlive its poller.
+ */
+PLX_API int plx_waker_open(plx_registry *registry, plx_token token, plx_waker **waker);
+
+/*
+ * Makes the waker's event. Any number of wakes before a wait make one. What a thread
+ * wrote before it woke is visible to the thread that gets the event. No system call if
+ * the poller is awake, or already woken.
+ *
+ * Returns  0; -PLX_ESHUTDOWN, -ECHILD; an error of the kernel's wake call, and then the
+ *          event is kept and comes with a later wait, or at once with the next wake.
+ */
+PLX_API int plx_waker_wake(plx_waker *waker);
+
+/*
+ * Takes or drops a reference. Once the last is gone, no wait that begins later returns
+ * an event of the waker. release ignores NULL; retain returns its argument.
+ */
+PLX_API plx_waker *plx_waker_retain(plx_waker *waker);
+PLX_API void plx_waker_release(plx_waker *waker);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
