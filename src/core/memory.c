@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory from the poller's allocator, by default malloc and friends. */
+#include "os/config.h"
+
+#include "core/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *memory_allocate(void *context, size_t size)
+{
+    (void)context;
+    return malloc(size);
+}
+
+static void *memory_reallocate(void *context, void *pointer, size_t size)
+{
+    (void)context;
+    return realloc(pointer, size);
+}
+
+static void memory_release(void *context, void *pointer)
+{
+    (void)context;
+    free(pointer);
+}
+
+const plx_allocator plx__memory_default = {
+    .allocate = memory_allocate,
+    .reallocate = memory_reallocate,
+    .release = memory_release,
+};
+
+void *plx__memory_get(const plx_allocator *memory, size_t size)
+{
+    void *pointer = memory->allocate(memory->context, size);
+
+    if (pointer)
+        memset(pointer, 0, size);
+    return pointer;
+}
+
+void *plx__memory_resize(const plx_allocator *memory, void *pointer, size_t size)
+{
+    return memory->reallocate(memory->context, pointer, size);
+}
+
+void plx__memory_put(const plx_allocator *memory, void *pointer)
+{
+    if (pointer)
+        memory->release(memory->context, pointer);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An array indexed by descriptor number, in pages of 1,024 elements that never move:
+ * who holds the lock may add pages while others read without it. Memory is for the
+ * numbers in use, rounded up to a page.
+ */
+#ifndef PLX__PAGES_H
+#define PLX__PAGES_H
+
+#include "os/atomic.h"
+
+#include <pollux.h>
+
+#define PLX__PAGE_BITS 10
+#define PLX__PAGE_SIZE ((size_t)1 << PLX__PAGE_BITS)
+
+typedef struct plx__directory {
+    struct plx__directory *older; /* outgrown, perhaps still read */
+    size_t size;
+    _Atomic(char *) page[];
+} plx__directory;
+
+typedef struct plx__pages {
+    const plx_allocator *memory;
+    size_t element;                       /* bytes of one */
+    _Atomic(plx__directory *) directory;  /* release when grown; acquire in _at */
+} plx__pages;
+
+void plx__pages_init(plx__pages *pages, const plx_allocator *memory, size_t element);
+void plx__pages_fini(plx__pages *pages);
+
+/* The element, made of zeros if it is new; NULL when out of memory. Under the owner's lock. */
+void *plx__pages_make(plx__pages *pages, size_t index);
+
+/* How many elements the directory spans; those of pages not made are NULL below. */
+size_t plx__pages_span(const plx__pages *pages);
+
+/* The element, or NULL if it was never made. Any thread. */
+void *plx__pages_at(const plx__pages *pages, size_t index);
+
+/* The same for an index that is known to have been made. */
+static inline void *plx__pages_get(const plx__pages *pages, size_t index)
+{
+    plx__directory *directory = atomic_load_explicit(&pages->directory, PLX__ACQUIRE);
+    char *page = atomic_load_explicit(&directory->page[index >> PLX__PAGE_BITS], PLX__ACQUIRE);
+
+    return page + (index & (PLX__PAGE_SIZE - 1)) * pages->element;
+}
+
+#endif

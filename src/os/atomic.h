@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Atomics, by C11. Short names for the memory orders, so that each use can say its own.
+ */
+#ifndef PLX__ATOMIC_H
+#define PLX__ATOMIC_H
+
+#include <stdatomic.h>
+
+#define PLX__RELAXED memory_order_relaxed
+#define PLX__ACQUIRE memory_order_acquire
+#define PLX__RELEASE memory_order_release
+#define PLX__ACQ_REL memory_order_acq_rel
+#define PLX__SEQ_CST memory_order_seq_cst
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this system has. The only file that tests macros of operating systems; every
+ * source file includes it first, directly or through a header, because it also asks
+ * the C library for what lies beyond ISO C.
+ */
+#ifndef PLX__CONFIG_H
+#define PLX__CONFIG_H
+
+#if defined(__linux__)
+#define _GNU_SOURCE 1
+#define PLX__HAS_EPOLL 1
+#else
+#define _POSIX_C_SOURCE 200809L
+#define PLX__HAS_EPOLL 0
+#endif
+
+#define PLX__HAS_POLL 1
+
+/* System calls go through constant tables, which only the build for the tests may change. */
+#ifdef PLX_TESTING
+#define PLX__SEAM
+#else
+#define PLX__SEAM const
+#endif
+
+#endif

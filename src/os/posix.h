@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system calls of POSIX that the library makes, behind one table: 0 or a count on
+ * success, a negative errno value on failure, and errno left as it was. The build for
+ * the tests may replace entries, so that each call can be made to fail.
+ */
+#ifndef PLX__POSIX_H
+#define PLX__POSIX_H
+
+#include "os/config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* Not in every system's poll(2); without it the end of the peer's writing is seen by reading. */
+#ifdef POLLRDHUP
+#define PLX__POLLRDHUP POLLRDHUP
+#else
+#define PLX__POLLRDHUP 0
+#endif
+
+typedef struct plx__posix_calls {
+    int (*close)(int fd);
+    int (*read)(int fd, void *buffer, size_t size);
+    int (*write)(int fd, const void *buffer, size_t size);
+    int (*pipe)(int fds[2]); /* both ends close-on-exec and non-blocking */
+    int (*fstat)(int fd, struct stat *status);
+    int (*poll)(struct pollfd *fds, nfds_t count, int milliseconds);
+    int (*clock_gettime)(clockid_t clock, struct timespec *now);
+} plx__posix_calls;
+
+extern PLX__SEAM plx__posix_calls plx__posix;
+
+/* Which open file a descriptor names, as far as POSIX can tell. */
+typedef struct plx__identity {
+    uint64_t device;
+    uint64_t inode;
+} plx__identity;
+
+/*
+ * 0 and the identity of a descriptor that poll(2) can wait for; -EPERM for one that is
+ * always ready (a file, a folder, a disk, /dev/null), -EBADF if it is closed.
+ */
+int plx__posix_identify(int fd, plx__identity *identity);
+
+/*
+ * Whether the descriptor is a pipe or a FIFO. The kernel reports the end of its readers
+ * as an error alone; only for a pipe does that mean that writing is over.
+ */
+bool plx__posix_is_pipe(int fd);
+
+/* A call's own result, or its negated errno after errno was put back to what it was. */
+static inline int plx__posix_result(long rc, int saved)
+{
+    if (rc >= 0)
+        return (int)rc;
+    int error = errno;
+    errno = saved;
+    return -error;
+}
+
+#endif
