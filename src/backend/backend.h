@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one contract between the core and a kernel interface. A backend is a constant table
+ * of functions, all of them set. It translates and nothing else: retries, deadlines,
+ * merging, stale events and missing modes are the core's.
+ *
+ * All functions return 0 or a count, or a negative errno value, and a call that fails has
+ * changed nothing. `calls` grows by the system calls made.
+ */
+#ifndef PLX__BACKEND_H
+#define PLX__BACKEND_H
+
+#include "core/table.h"
+
+#include <pollux.h>
+
+/* The key of the event that a wake makes. No registration has it. */
+#define PLX__WAKE_KEY UINT64_MAX
+
+typedef struct plx__backend {
+    const char *name;
+    plx_backend id;
+    uint32_t    modes;   /* PLX_EDGE, PLX_EXCLUSIVE: has them. PLX_ONESHOT: disarms by itself */
+    bool        native;  /* takes the kernel's own flags */
+    bool        shared;  /* several threads may be in wait at once */
+    size_t      state_size;
+
+    /* -ENOTSUP where this kernel, or a sandbox, does not have the interface. */
+    int  (*init)(void *state, const plx_allocator *memory);
+    void (*fini)(void *state);
+
+    /*
+     * Under the registry's lock. They act at once, also on a wait that is blocked.
+     * add: -EEXIST if the same open file is in the set under this number. modify, remove:
+     * -EBADF if the number is closed, -ENOENT if it names a file that is not in the set.
+     * After remove the kernel holds no reference to the file, whatever it returned.
+     * A modify with the same key on both sides disarms a oneshot that has reported.
+     */
+    int (*add)(void *state, const plx__watch *watch, uint32_t *calls);
+    int (*modify)(void *state, const plx__watch *was, const plx__watch *now, uint32_t *calls);
+    int (*remove)(void *state, const plx__watch *watch, uint32_t *calls);
+
+    /*
+     * Under the registry's lock: the kernel may hold registrations that cannot be removed;
+     * put those of the table, and no other, into a new set with the same descriptor. A
+     * thread blocked in the old set stays there until it is woken.
+     */
+    int (*rebuild)(void *state, const plx__table *table, uint32_t *calls);
+
+    /*
+     * Waits for `timeout` (0, PLX_FOREVER, or longer) without a lock and writes at most
+     * `capacity` events: key in token, flags translated, native. An event of a wake is one
+     * of them. May return early, with 0 events or -EINTR.
+     */
+    int (*wait)(void *state, plx_event *events, int capacity, plx_nanos timeout, uint32_t *calls);
+
+    /* Any thread: one wait, the current or the next, gets the wake event. */
+    int (*wake)(void *state, uint32_t *calls);
+
+    /* A descriptor that is readable when a wait would return; -ENOTSUP without one. */
+    int (*descriptor)(void *state);
+} plx__backend;
+
+extern const plx__backend plx__backend_epoll;
+extern const plx__backend plx__backend_poll;
+
+/* The backends of this build, best first, ended by NULL. */
+extern const plx__backend *const plx__backends[];
+
+/*
+ * Opens the backend that `wanted` says, its state in *state. AUTO means the one named by
+ * the environment's PLX_BACKEND, or the first that works.
+ */
+int plx__backend_open(plx_backend wanted, const plx_allocator *memory, const plx__backend **backend, void **state);
+
+#endif

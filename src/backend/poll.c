@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poll(2), and a pipe to wake it: what every POSIX system has.
+ *
+ * poll knows numbers, not open files, and keeps nothing between two calls. So the set is
+ * kept here; each registration remembers which file it is of (device and inode), and an
+ * event for a number that names another file by now is dropped. The array that poll(2)
+ * sleeps on is a copy: a change of the set interrupts the sleeper through the pipe, and
+ * what the sleeper found for a number that changed meanwhile is not believed: it will be
+ * found again. While it sleeps the kernel holds a reference to every file in the array,
+ * therefore remove waits until it is out.
+ */
+#include "os/config.h"
+
+#include "backend/backend.h"
+#include "core/memory.h"
+#include "os/clock.h"
+#include "os/lock.h"
+#include "os/posix.h"
+
+#include <string.h>
+
+/* What belongs to one element of the set. Element 0 is the pipe. */
+struct pl_slot {
+    plx__key key;
+    plx__identity identity;
+    uint64_t changed; /* the visit to the kernel during which it changed */
+};
+
+struct pl_state {
+    const plx_allocator *memory;
+    int pipe[2];
+    plx__lock lock;        /* what follows; not held in poll(2) */
+    plx__condition out;    /* the sleeper has left poll(2) */
+    plx__pages places;     /* descriptor -> its element in the set, 0 for none (uint32_t) */
+    struct pollfd *set;
+    struct pl_slot *slots; /* beside the set */
+    size_t count, capacity;
+    struct pollfd *sleep;  /* the copy; between a visit's start and end it is the sleeper's alone */
+    struct pollfd *larger; /* a copy with room for `capacity`, to be taken by the next visit */
+    bool changed;          /* the copy is out of date */
+    bool inside;           /* somebody is in poll(2) */
+    bool kicked;           /* and was interrupted already */
+    uint64_t visit;
+    size_t next;           /* the element to look at first, so that all take turns */
+};
+
+/* ---- Open and close -------------------------------------------------------- */
+
+static int pl_grow(struct pl_state *pl)
+{
+    size_t capacity = pl->capacity ? pl->capacity * 2 : 64;
+    struct pollfd *larger = plx__memory_get(pl->memory, capacity * sizeof *larger);
+    struct pl_slot *slots = plx__memory_get(pl->memory, capacity * sizeof *slots);
+    struct pollfd *set = plx__memory_get(pl->memory, capacity * sizeof *set);
+
+    if (!larger || !slots || !set) {
+        plx__memory_put(pl->memory, larger);
+        plx__memory_put(pl->memory, slots);
+        plx__memory_put(pl->memory, set);
+        return -ENOMEM;
+    }
+    if (pl->count) {
+        memcpy(slots, pl->slots, pl->count * sizeof *slots);
+        memcpy(set, pl->set, pl->count * sizeof *set);
+    }
+    plx__memory_put(pl->memory, pl->larger);
+    plx__memory_put(pl->memory, pl->slots);
+    plx__memory_put(pl->memory, pl->set);
+    pl->larger = larger;
+    pl->slots = slots;
+    pl->set = set;
+    pl->capacity = capacity;
+    return 0;
+}
+
+static void pl_fini(void *state)
+{
+    struct pl_state *pl = state;
+
+    (void)plx__posix.close(pl->pipe[0]);
+    (void)plx__posix.close(pl->pipe[1]);
+    plx__memory_put(pl->memory, pl->set);
+    plx__memory_put(pl->memory, pl->slots);
+    plx__memory_put(pl->memory, pl->sleep);
+    plx__memory_put(pl->memory, pl->larger);
+    plx__pages_fini(&pl->places);
+    plx__condition_fini(&pl->out);
+    plx__lock_fini(&pl->lock);
+}
+
+static int pl_init(void *state, const plx_allocator *memory)
+{
+    struct pl_state *pl = state;
+
+    pl->memory = memory;
+    int rc = pl_grow(pl);
+    if (rc < 0)
+        return rc;
+    rc = plx__posix.pipe(pl->pipe);
+    if (rc < 0)
+        goto free_arrays;
+    rc = plx__lock_init(&pl->lock);
+    if (rc < 0)
+        goto close_pipe;
+    rc = plx__condition_init(&pl->out);
+    if (rc < 0)
+        goto fini_lock;
+    plx__pages_init(&pl->places, memory, sizeof(uint32_t));
+    pl->set[0] = (struct pollfd){.fd = pl->pipe[0], .events = POLLIN};
+    pl->count = 1;
+    pl->changed = true;
+    return 0;
+
+fini_lock:
+    plx__lock_fini(&pl->lock);
+close_pipe:
+    (void)plx__posix.close(pl->pipe[0]);
+    (void)plx__posix.close(pl->pipe[1]);
+free_arrays:
+    plx__memory_put(memory, pl->set);
+    plx__memory_put(memory, pl->slots);
+    plx__memory_put(memory, pl->larger);
+    return rc;
+}
+
+/* ---- Changes of the set ---------------------------------------------------- */
+
+static int pl_wake(void *state, uint32_t *calls)
+{
+    struct pl_state *pl = state;
+    int rc;
+
+    do {
+        rc = plx__posix.write(pl->pipe[1], "", 1);
+        ++*calls;
+    } while (rc == -EINTR);
+    return rc < 0 && rc != -EAGAIN ? rc : 0; /* a full pipe is readable */
+}
+
+/* The set has changed: whoever sleeps on the old one comes out. Under the lock. */
+static void pl_changed(struct pl_state *pl, uint32_t *calls)
+{
+    pl->changed = true;
+    if (pl->inside && !pl->kicked)
+        pl->kicked = pl_wake(pl, calls) == 0;
+}
+
+static void pl_mark(struct pl_state *pl, struct pl_slot *slot)
+{
+    slot->changed = pl->inside ? pl->visit : 0;
+}
+
+/* A negative number is passed over by poll(2), hang-ups and errors included. */
+static struct pollfd pl_interest(const plx__watch *watch)
+{
+    uint32_t flags = watch->flags;
+    int fd = plx__key_fd(watch->key);
+    int events = (flags & PLX_READABLE ? POLLIN : 0) | (flags & PLX_WRITABLE ? POLLOUT : 0) |
+                 (flags & PLX_PRIORITY ? POLLPRI : 0) |
+                 (flags & (PLX_READABLE | PLX_READ_CLOSED) ? PLX__POLLRDHUP : 0);
+
+    return (struct pollfd){.fd = flags ? fd : -1 - fd, .events = (short)events};
+}
+
+static bool pl_same(const plx__identity *one, const plx__identity *other)
+{
+    return one->device == other->device && one->inode == other->inode;
+}
+
+static uint32_t *pl_place(struct pl_state *pl, const plx__watch *watch)
+{
+    return plx__pages_get(&pl->places, (uint32_t)watch->key);
+}
+
+static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
+{
+    struct pl_state *pl = state;
+    plx__identity identity;
+    int rc = plx__posix_identify(plx__key_fd(watch->key), &identity);
+
+    ++*calls;
+    if (rc < 0)
+        return rc;
+    plx__lock_take(&pl->lock);
+    uint32_t *place = plx__pages_make(&pl->places, (uint32_t)watch->key);
+    if (!place || (!*place && pl->count == pl->capacity && pl_grow(pl) < 0)) {
+        rc = -ENOMEM;
+        goto unlock;
+    }
+    if (*place && pl_same(&pl->slots[*place].identity, &identity)) {
+        rc = -EEXIST;
+        goto unlock;
+    }
+    if (!*place)
+        *place = (uint32_t)pl->count++;
+    pl->set[*place] = pl_interest(watch);
+    pl->slots[*place] = (struct pl_slot){.key = watch->key, .identity = identity};
+    pl_mark(pl, &pl->slots[*place]);
+    pl_changed(pl, calls);
+unlock:
+    plx__lock_drop(&pl->lock);
+    return rc;
+}
+
+static int pl_modify(void *state, const plx__watch *was, const plx__watch *now, uint32_t *calls)
+{
+    struct pl_state *pl = state;
+    plx__identity identity;
+    bool disarm = was->key == now->key; /* the file is not in question then */
+    int rc = 0;
+
+    if (!disarm) {
+        rc = plx__posix_identify(plx__key_fd(now->key), &identity);
+        ++*calls;
+    }
+    if (rc < 0)
+        return rc == -EPERM ? -ENOENT : rc;
+    plx__lock_take(&pl->lock);
+    uint32_t place = *pl_place(pl, now);
+    struct pl_slot *slot = &pl->slots[place];
+    if (!disarm && !pl_same(&slot->identity, &identity)) {
+        rc = -ENOENT;
+    } else {
+        pl->set[place] = pl_interest(now);
+        slot->key = now->key;
+        pl_mark(pl, slot);
+        if (disarm) /* less to wait for; the sleeper finds out when it looks */
+            pl->changed = true;
+        else
+            pl_changed(pl, calls);
+    }
+    plx__lock_drop(&pl->lock);
+    return rc;
+}
+
+static int pl_remove(void *state, const plx__watch *watch, uint32_t *calls)
+{
+    struct pl_state *pl = state;
+
+    plx__lock_take(&pl->lock);
+    uint32_t *place = pl_place(pl, watch);
+    size_t last = --pl->count;
+    if (*place != last) {
+        pl->set[*place] = pl->set[last];
+        pl->slots[*place] = pl->slots[last];
+        *(uint32_t *)plx__pages_get(&pl->places, (uint32_t)pl->slots[last].key) = *place;
+    }
+    *place = 0;
+    pl_changed(pl, calls);
+    for (uint64_t visit = pl->visit; pl->inside && pl->kicked && pl->visit == visit;)
+        plx__condition_wait(&pl->out, &pl->lock);
+    plx__lock_drop(&pl->lock);
+    return 0;
+}
+
+/* Nothing is left behind in a kernel that keeps nothing. */
+static int pl_rebuild(void *state, const plx__table *table, uint32_t *calls)
+{
+    (void)state;
+    (void)table;
+    (void)calls;
+    return 0;
+}
+
+/* ---- Waiting --------------------------------------------------------------- */
+
+static uint32_t pl_flags(int revents, int fd)
+{
+    uint32_t flags = (revents & POLLIN ? PLX_READABLE : 0) | (revents & POLLOUT ? PLX_WRITABLE : 0) |
+                     (revents & POLLPRI ? PLX_PRIORITY : 0) | (revents & PLX__POLLRDHUP ? PLX_READ_CLOSED : 0) |
+                     (revents & (POLLERR | POLLNVAL) ? PLX_ERROR : 0) | (revents & POLLHUP ? PLX_WRITE_CLOSED : 0);
+
+    if (revents & POLLHUP)
+        flags |= PLX_READ_CLOSED;
+    else if (revents & POLLERR && plx__posix_is_pipe(fd))
+        flags |= PLX_WRITE_CLOSED;
+    return flags;
+}
+
+/*
+ * Whether the number still names the registered file; if not, it is silent from now on. A
+ * closed number is reported, once, as the error that it is.
+ */
+static bool pl_believe(struct pl_state *pl, size_t place, int revents, uint32_t *calls)
+{
+    struct pollfd *element = &pl->set[place];
+    plx__identity identity;
+
+    if (!(revents & POLLNVAL)) {
+        ++*calls;
+        if (plx__posix_identify(element->fd, &identity) == 0 && pl_same(&pl->slots[place].identity, &identity))
+            return true;
+    }
+    element->fd = -1 - element->fd;
+    pl->changed = true;
+    return revents & POLLNVAL;
+}
+
+/* One element of the copy; whether it became an event. */
+static bool pl_collect_one(struct pl_state *pl, const struct pollfd *found, plx_event *event, uint32_t *calls)
+{
+    if (found->revents == 0)
+        return false;
+    uint32_t place = *(uint32_t *)plx__pages_get(&pl->places, (size_t)found->fd);
+    if (place == 0 || pl->slots[place].changed == pl->visit || !pl_believe(pl, place, found->revents, calls))
+        return false;
+    *event = (plx_event){
+        .token = pl->slots[place].key,
+        .flags = pl_flags(found->revents, found->fd),
+        .native = (unsigned short)found->revents,
+    };
+    return true;
+}
+
+/* Empties the pipe; the event that stands for it. */
+static plx_event pl_collect_wake(struct pl_state *pl, uint32_t *calls)
+{
+    char bytes[256];
+    int rc;
+
+    do {
+        rc = plx__posix.read(pl->pipe[0], bytes, sizeof bytes);
+        ++*calls;
+    } while (rc == -EINTR || rc == (int)sizeof bytes);
+    return (plx_event){.token = PLX__WAKE_KEY};
+}
+
+static int pl_collect(struct pl_state *pl, size_t length, plx_event *events, int capacity, uint32_t *calls)
+{
+    size_t sources = length - 1;
+    int count = 0;
+
+    if (pl->sleep[0].revents)
+        events[count++] = pl_collect_wake(pl, calls);
+    for (size_t i = 0; i < sources && count < capacity; i++) {
+        size_t at = pl->next % sources + 1;
+        pl->next = at; /* the one after it is first next time */
+        count += pl_collect_one(pl, &pl->sleep[at], &events[count], calls);
+    }
+    return count;
+}
+
+/* Brings the copy up to date and goes in; how much of it to wait for. */
+static size_t pl_enter(struct pl_state *pl)
+{
+    plx__lock_take(&pl->lock);
+    if (pl->larger) {
+        plx__memory_put(pl->memory, pl->sleep);
+        pl->sleep = pl->larger;
+        pl->larger = NULL;
+        pl->changed = true;
+    }
+    if (pl->changed)
+        memcpy(pl->sleep, pl->set, pl->count * sizeof *pl->set);
+    size_t length = pl->count;
+    pl->changed = false;
+    pl->kicked = false;
+    pl->inside = true;
+    pl->visit++;
+    plx__lock_drop(&pl->lock);
+    return length;
+}
+
+static int pl_wait(void *state, plx_event *events, int capacity, plx_nanos timeout, uint32_t *calls)
+{
+    struct pl_state *pl = state;
+    size_t length = pl_enter(pl);
+    int rc = plx__posix.poll(pl->sleep, (nfds_t)length, plx__clock_milliseconds(timeout));
+
+    ++*calls;
+    plx__lock_take(&pl->lock);
+    pl->inside = false;
+    plx__condition_broadcast(&pl->out);
+    if (rc > 0)
+        rc = pl_collect(pl, length, events, capacity, calls);
+    plx__lock_drop(&pl->lock);
+    return rc;
+}
+
+static int pl_descriptor(void *state)
+{
+    (void)state;
+    return -ENOTSUP;
+}
+
+const plx__backend plx__backend_poll = {
+    .name = "poll",
+    .id = PLX_BACKEND_POLL,
+    .modes = 0,
+    .native = false,
+    .shared = false,
+    .state_size = sizeof(struct pl_state),
+    .init = pl_init,
+    .fini = pl_fini,
+    .add = pl_add,
+    .modify = pl_modify,
+    .remove = pl_remove,
+    .rebuild = pl_rebuild,
+    .wait = pl_wait,
+    .wake = pl_wake,
+    .descriptor = pl_descriptor,
+};

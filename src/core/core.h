@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The object behind both a poller and its registry: the poller is the owner's view of it,
+ * and one of its references.
+ */
+#ifndef PLX__CORE_H
+#define PLX__CORE_H
+
+#include "backend/backend.h"
+#include "core/ready.h"
+#include "core/table.h"
+#include "core/turn.h"
+#include "core/wake.h"
+#include "os/fork.h"
+#include "os/lock.h"
+
+#include <pollux.h>
+
+/*
+ * Counters of waits. The waiter that is alone inside has the first set to itself and needs
+ * no locked instruction; others that come meanwhile share the second.
+ */
+typedef struct plx__tally {
+    _Atomic(uint64_t) waits, events, calls;
+} plx__tally;
+
+/* The queue of plx_post. The list is guarded by the ready queue's lock. */
+typedef struct plx__post plx__post;
+
+typedef struct plx__posts {
+    plx__source source;
+    const plx_allocator *memory;
+    plx__post *first, *last;
+} plx__posts;
+
+struct plx_registry {
+    _Atomic(uint32_t) references;
+    uint32_t fork_generation;
+    plx_allocator memory;
+    bool return_on_signal;
+    const plx__backend *backend;
+    void *state; /* the backend's; gone after close */
+
+    plx__lock lock;           /* changes of the table and of the kernel's set; close */
+    plx__condition departed;  /* somebody left while the poller closes */
+    plx__table table;
+    uint64_t registered;      /* under the lock, as the next */
+    uint64_t lock_calls;      /* system calls made under the lock */
+    _Atomic(bool) suspect;    /* the kernel may hold what the table has not; written under the lock */
+    _Atomic(uint32_t) epoch;  /* rebuilds of the kernel's set */
+
+    plx__ready ready;
+    plx__posts posts;
+    plx__wake wake;
+    _Atomic(uint64_t) wake_calls; /* system calls made to wake */
+    plx__turn turn;
+    plx__tally tally[2];
+    _Atomic(uint64_t) tokens;     /* given out by plx_registry_new_token */
+    _Atomic(uint32_t) sharing;    /* whose turn it is in an array of one */
+};
+
+struct plx_poller {
+    struct plx_registry registry;
+};
+
+/* Whether this process was forked off after the poller was opened. */
+static inline bool plx__forked(const plx_registry *registry)
+{
+    return registry->fork_generation != atomic_load_explicit(&plx__fork_generation, PLX__RELAXED);
+}
+
+/* 0 if calls may be made: -EINVAL, -ECHILD or -PLX_ESHUTDOWN. */
+int plx__registry_check(const plx_registry *registry);
+
+/*
+ * An event came from the kernel with this key: turns it into the caller's. False if nobody
+ * is to be told.
+ */
+bool plx__registry_admit(plx_registry *registry, plx_event *event);
+
+void plx__posts_init(plx__posts *posts, const plx_allocator *memory);
+void plx__posts_fini(plx__posts *posts);
+
+#endif

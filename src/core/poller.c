@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* A poller's life: open, close, the last reference; and what it says about itself. */
+#include "os/config.h"
+
+#include "core/core.h"
+#include "core/memory.h"
+#include "os/clock.h"
+
+static int poller_validate(const plx_options *options)
+{
+    if ((unsigned)options->backend > PLX_BACKEND_IOCP || (unsigned)options->clock > PLX_CLOCK_MANUAL ||
+        options->flags & ~PLX_RETURN_ON_SIGNAL)
+        return -EINVAL;
+    const plx_allocator *memory = options->allocator;
+    if (memory && !(memory->allocate && memory->reallocate && memory->release))
+        return -EINVAL;
+    return options->clock == PLX_CLOCK_MONOTONIC ? 0 : -ENOTSUP;
+}
+
+static int poller_init_locks(plx_registry *registry)
+{
+    int rc = plx__lock_init(&registry->lock);
+
+    if (rc < 0)
+        return rc;
+    rc = plx__condition_init(&registry->departed);
+    if (rc < 0)
+        goto fini_lock;
+    rc = plx__ready_init(&registry->ready);
+    if (rc < 0)
+        goto fini_departed;
+    rc = plx__turn_init(&registry->turn);
+    if (rc < 0)
+        goto fini_ready;
+    return 0;
+
+fini_ready:
+    plx__ready_fini(&registry->ready);
+fini_departed:
+    plx__condition_fini(&registry->departed);
+fini_lock:
+    plx__lock_fini(&registry->lock);
+    return rc;
+}
+
+static void poller_fini_locks(plx_registry *registry)
+{
+    plx__turn_fini(&registry->turn);
+    plx__ready_fini(&registry->ready);
+    plx__condition_fini(&registry->departed);
+    plx__lock_fini(&registry->lock);
+}
+
+int plx_poller_open(plx_poller **poller, const plx_options *options)
+{
+    static const plx_options defaults;
+
+    options = options ? options : &defaults;
+    int rc = poller ? poller_validate(options) : -EINVAL;
+    if (rc == 0)
+        rc = plx__fork_watch();
+    if (rc < 0)
+        return rc;
+    plx_allocator memory = options->allocator ? *options->allocator : plx__memory_default;
+    plx_poller *made = plx__memory_get(&memory, sizeof *made);
+    if (!made)
+        return -ENOMEM;
+
+    plx_registry *registry = &made->registry;
+    atomic_init(&registry->references, 1);
+    registry->fork_generation = atomic_load_explicit(&plx__fork_generation, PLX__RELAXED);
+    registry->memory = memory;
+    registry->return_on_signal = options->flags & PLX_RETURN_ON_SIGNAL;
+    plx__table_init(&registry->table, &registry->memory);
+    plx__posts_init(&registry->posts, &registry->memory);
+    rc = poller_init_locks(registry);
+    if (rc < 0)
+        goto free_poller;
+    rc = plx__backend_open(options->backend, &registry->memory, &registry->backend, &registry->state);
+    if (rc < 0)
+        goto fini_locks;
+    *poller = made;
+    return 0;
+
+fini_locks:
+    poller_fini_locks(registry);
+free_poller:
+    plx__memory_put(&memory, made);
+    return rc;
+}
+
+/* The kernel's part and the registrations; what posts and wakers left waits for the last reference. */
+static void poller_end(plx_registry *registry)
+{
+    registry->backend->fini(registry->state);
+    plx__memory_put(&registry->memory, registry->state);
+    plx__table_fini(&registry->table);
+    registry->registered = 0;
+}
+
+void plx_poller_close(plx_poller *poller)
+{
+    if (!poller)
+        return;
+    plx_registry *registry = &poller->registry;
+    if (plx__forked(registry)) { /* its locks may be held by threads that are not in this process */
+        poller_end(registry);
+    } else {
+        plx__lock_take(&registry->lock);
+        plx__wake_close(registry);
+        poller_end(registry);
+        plx__lock_drop(&registry->lock);
+    }
+    plx_registry_release(registry);
+}
+
+void plx_registry_release(plx_registry *registry)
+{
+    if (!registry || atomic_fetch_sub_explicit(&registry->references, 1, PLX__ACQ_REL) != 1)
+        return;
+    /* A fork may have cut another thread's work on the queue in two: then it is left as it is. */
+    if (!plx__forked(registry)) {
+        plx__ready_clear(&registry->ready);
+        plx__posts_fini(&registry->posts);
+        poller_fini_locks(registry);
+    } else if (plx__lock_try(&registry->ready.lock)) {
+        plx__ready_clear(&registry->ready);
+        plx__posts_fini(&registry->posts);
+    }
+    plx_allocator memory = registry->memory;
+    plx__memory_put(&memory, registry);
+}
+
+plx_registry *plx_poller_registry(plx_poller *poller)
+{
+    return poller ? &poller->registry : NULL;
+}
+
+int plx_poller_descriptor(plx_poller *poller)
+{
+    if (!poller)
+        return -EINVAL;
+    plx_registry *registry = &poller->registry;
+    if (plx__forked(registry))
+        return -ECHILD;
+    int rc = registry->backend->descriptor(registry->state);
+    if (rc < 0)
+        return rc;
+    plx__wake_set(&registry->wake, PLX__NESTED);
+    if (plx__ready_any(&registry->ready) || plx__wake_word(&registry->wake) & PLX__NOTIFIED)
+        plx__wake_pass(registry);
+    return rc;
+}
+
+const char *plx_poller_backend(const plx_poller *poller)
+{
+    return poller ? poller->registry.backend->name : NULL;
+}
+
+bool plx_poller_supports(const plx_poller *poller, uint32_t flags)
+{
+    const uint32_t everywhere = PLX_READABLE | PLX_WRITABLE | PLX_PRIORITY | PLX_READ_CLOSED | PLX_WRITE_CLOSED |
+                                PLX_ERROR | PLX_ONESHOT;
+
+    return poller && !(flags & ~(everywhere | poller->registry.backend->modes));
+}
+
+plx_nanos plx_poller_now(const plx_poller *poller)
+{
+    (void)poller;
+    return plx__clock_now();
+}
+
+plx_nanos plx_now(void)
+{
+    return plx__clock_now();
+}
+
+void plx_poller_stats(const plx_poller *poller, plx_stats *stats)
+{
+    if (!poller || !stats)
+        return;
+    plx_registry *registry = (plx_registry *)&poller->registry; /* for its lock */
+    plx_stats sum = {0};
+
+    if (!plx__forked(registry))
+        plx__lock_take(&registry->lock);
+    sum.kernel_calls = registry->lock_calls + atomic_load_explicit(&registry->wake_calls, PLX__RELAXED);
+    sum.registered = registry->registered;
+    if (!plx__forked(registry))
+        plx__lock_drop(&registry->lock);
+    for (size_t i = 0; i < 2; i++) {
+        sum.waits += atomic_load_explicit(&registry->tally[i].waits, PLX__RELAXED);
+        sum.events += atomic_load_explicit(&registry->tally[i].events, PLX__RELAXED);
+        sum.kernel_calls += atomic_load_explicit(&registry->tally[i].calls, PLX__RELAXED);
+    }
+    sum.wakes_sent = atomic_load_explicit(&registry->wake.sent, PLX__RELAXED);
+    sum.wakes_elided = atomic_load_explicit(&registry->wake.elided, PLX__RELAXED);
+    *stats = sum;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wake protocol: no wake is lost, and none makes a system call without need. The
+ * argument stands in docs/design.md, under Waking.
+ */
+#include "os/config.h"
+
+#include "core/core.h"
+#include "os/clock.h"
+
+/* Whether a push now needs a call of the kernel. */
+static bool wake_wanted(uint64_t word)
+{
+    return word & (PLX__SLEEPING_MASK | PLX__NESTED) && !(word & (PLX__WAKING | PLX__CLOSED));
+}
+
+static int wake_call(plx_registry *registry)
+{
+    uint32_t calls = 0;
+    int rc = registry->backend->wake(registry->state, &calls);
+
+    atomic_fetch_add_explicit(&registry->wake_calls, calls, PLX__RELAXED);
+    return rc;
+}
+
+/* 1 if the call was made, 0 if there was no need. */
+static int wake_claim(plx_registry *registry)
+{
+    plx__wake *wake = &registry->wake;
+    uint64_t word = plx__wake_word(wake);
+    int rc = 1;
+
+    do {
+        if (!wake_wanted(word))
+            return word & PLX__CLOSED ? -PLX_ESHUTDOWN : 0;
+    } while (!atomic_compare_exchange_weak_explicit(&wake->word, &word, (word | PLX__WAKING) + PLX__CALLING,
+                                                    PLX__SEQ_CST, PLX__SEQ_CST));
+    int failure = wake_call(registry);
+    if (failure < 0) {
+        plx__wake_clear(wake, PLX__WAKING);
+        rc = failure;
+    }
+    return plx__wake_leave(registry, PLX__CALLING, false) ? rc : -PLX_ESHUTDOWN;
+}
+
+int plx__wake_send(plx_registry *registry)
+{
+    int rc = wake_claim(registry);
+
+    if (rc < 0)
+        return rc;
+    atomic_fetch_add_explicit(rc ? &registry->wake.sent : &registry->wake.elided, 1, PLX__RELAXED);
+    return 0;
+}
+
+void plx__wake_pass(plx_registry *registry)
+{
+    (void)wake_claim(registry);
+}
+
+bool plx__wake_leave(plx_registry *registry, uint64_t amount, bool used)
+{
+    plx__wake *wake = &registry->wake;
+    uint64_t flags = used ? PLX__NOTIFIED : 0;
+    uint64_t word = atomic_load_explicit(&wake->word, PLX__RELAXED);
+
+    while (!(word & PLX__CLOSED))
+        if (atomic_compare_exchange_weak_explicit(&wake->word, &word, (word - amount) & ~flags, PLX__SEQ_CST,
+                                                  PLX__RELAXED))
+            return true;
+
+    /* The closer holds the lock whenever it looks, so it goes on only after this unlock. */
+    plx__lock_take(&registry->lock);
+    plx__wake_sub(wake, amount);
+    plx__condition_broadcast(&registry->departed);
+    plx__lock_drop(&registry->lock);
+    return false;
+}
+
+void plx__wake_close(plx_registry *registry)
+{
+    uint64_t word = plx__wake_set(&registry->wake, PLX__CLOSED);
+
+    plx__turn_close(&registry->turn);
+    while ((word = plx__wake_word(&registry->wake)) & (PLX__INSIDE_MASK | PLX__CALLING_MASK)) {
+        if (word & PLX__SLEEPING_MASK && wake_call(registry) < 0)
+            plx__condition_wait_until(&registry->departed, &registry->lock, plx__clock_now() + PLX_MSEC(1));
+        else
+            plx__condition_wait(&registry->departed, &registry->lock);
+    }
+}
