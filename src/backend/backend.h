@@ -10,12 +10,9 @@
 #ifndef PLX__BACKEND_H
 #define PLX__BACKEND_H
 
-#include "core/table.h"
+#include "core/harvest.h"
 
 #include <pollux.h>
-
-/* The key of the event that a wake makes. No registration has it. */
-#define PLX__WAKE_KEY UINT64_MAX
 
 typedef struct plx__backend {
     const char *name;
@@ -34,7 +31,7 @@ typedef struct plx__backend {
      * add: -EEXIST if the same open file is in the set under this number. modify, remove:
      * -EBADF if the number is closed, -ENOENT if it names a file that is not in the set.
      * After remove the kernel holds no reference to the file, whatever it returned.
-     * A modify with the same key on both sides disarms a oneshot that has reported.
+     * A modify within one generation disarms a oneshot that has reported.
      */
     int (*add)(void *state, const plx__watch *watch, uint32_t *calls);
     int (*modify)(void *state, const plx__watch *was, const plx__watch *now, uint32_t *calls);
@@ -48,13 +45,13 @@ typedef struct plx__backend {
     int (*rebuild)(void *state, const plx__table *table, uint32_t *calls);
 
     /*
-     * Waits for `timeout` (0, PLX_FOREVER, or longer) without a lock and writes at most
-     * `capacity` events: key in token, flags translated, native. An event of a wake is one
-     * of them. May return early, with 0 events or -EINTR.
+     * Waits, without a lock, for `timeout` (0, PLX_FOREVER, or longer), hands what the
+     * kernel has, at most harvest->room events, to plx__harvest_event, and returns how many
+     * were somebody's. May return early, with 0 or -EINTR.
      */
-    int (*wait)(void *state, plx_event *events, int capacity, plx_nanos timeout, uint32_t *calls);
+    int (*wait)(void *state, plx__harvest *harvest, plx_nanos timeout);
 
-    /* Any thread: one wait, the current or the next, gets the wake event. */
+    /* Any thread: one wait, the current or the next, is woken and says so in its harvest. */
     int (*wake)(void *state, uint32_t *calls);
 
     /* A descriptor that is readable when a wait would return; -ENOTSUP without one. */

@@ -8,17 +8,21 @@
  * eventfd is edge-triggered and not read: each write is an edge; only when its counter is
  * full, 2^64 - 2 wakes on, is it emptied. epoll_pwait2 may be missing (ENOSYS) or denied
  * by a container (EPERM); then milliseconds have to do.
- *
- * Our flags have epoll's values, so that the translations below compile to masks.
  */
 #include "os/config.h"
 
 #include "backend/backend.h"
 #include "os/clock.h"
+
+#if PLX__HAS_EPOLL
 #include "os/linux.h"
 #include "os/posix.h"
 
+#include <limits.h>
 #include <string.h>
+
+/* The kernel refuses an array whose size does not fit an int. */
+#define EP_MOST (INT_MAX / (int)sizeof(struct epoll_event))
 
 struct ep_state {
     int epoll;
@@ -26,11 +30,20 @@ struct ep_state {
     _Atomic(bool) coarse; /* no epoll_pwait2 here */
 };
 
+/* A key as the kernel keeps it: its bytes, in the machine's order. */
+static inline uint64_t ep_pack(plx__key key)
+{
+    uint64_t packed;
+
+    memcpy(&packed, &key, sizeof packed);
+    return packed;
+}
+
 static int ep_add_eventfd(int epoll, int event)
 {
-    struct epoll_event edge = {.events = EPOLLIN | EPOLLET, .data.u64 = PLX__WAKE_KEY};
+    struct epoll_event edge = {.events = EPOLLIN | EPOLLET, .data.u64 = ep_pack((plx__key){.tag = PLX__WAKE_TAG})};
 
-    return plx__linux.epoll_control(epoll, EPOLL_CTL_ADD, event, &edge);
+    return plx__epoll_control(epoll, EPOLL_CTL_ADD, event, &edge);
 }
 
 /* A kernel or a sandbox without the call. */
@@ -45,10 +58,10 @@ static int ep_init(void *state, const plx_allocator *memory)
     int rc;
 
     (void)memory;
-    ep->epoll = plx__linux.epoll_create();
+    ep->epoll = plx__epoll_create();
     if (ep->epoll < 0)
         return ep_absent(ep->epoll);
-    ep->event = plx__linux.eventfd();
+    ep->event = plx__eventfd();
     if (ep->event < 0) {
         rc = ep_absent(ep->event);
         goto close_epoll;
@@ -59,9 +72,9 @@ static int ep_init(void *state, const plx_allocator *memory)
     return 0;
 
 close_event:
-    (void)plx__posix.close(ep->event);
+    plx__close(ep->event);
 close_epoll:
-    (void)plx__posix.close(ep->epoll);
+    plx__close(ep->epoll);
     return rc;
 }
 
@@ -69,24 +82,22 @@ static void ep_fini(void *state)
 {
     struct ep_state *ep = state;
 
-    (void)plx__posix.close(ep->event);
-    (void)plx__posix.close(ep->epoll);
+    plx__close(ep->event);
+    plx__close(ep->epoll);
 }
 
-static struct epoll_event ep_interest(const plx__watch *watch)
-{
-    uint32_t flags = watch->flags;
-    uint32_t events = (flags & PLX_READABLE ? EPOLLIN : 0) | (flags & PLX_WRITABLE ? EPOLLOUT : 0) |
-                      (flags & PLX_PRIORITY ? EPOLLPRI : 0) | (flags & PLX_EDGE ? EPOLLET : 0) |
-                      (flags & PLX_ONESHOT ? EPOLLONESHOT : 0) | (flags & PLX_EXCLUSIVE ? EPOLLEXCLUSIVE : 0);
+/* Our flags are epoll's: readiness, modes, and of a native registration the kernel's own. */
+_Static_assert(PLX_READABLE == EPOLLIN && PLX_WRITABLE == EPOLLOUT && PLX_PRIORITY == EPOLLPRI &&
+                   PLX_ERROR == EPOLLERR && PLX_WRITE_CLOSED == EPOLLHUP && PLX_READ_CLOSED == EPOLLRDHUP &&
+                   PLX_EDGE == EPOLLET && PLX_ONESHOT == EPOLLONESHOT && PLX_EXCLUSIVE == EPOLLEXCLUSIVE,
+               "no translation");
 
-    if (flags & (PLX_READABLE | PLX_READ_CLOSED) && !(flags & PLX_EXCLUSIVE))
-        events |= EPOLLRDHUP;
-    if (watch->native)
-        events = flags;
-    if (!flags)
-        events = EPOLLONESHOT;
-    return (struct epoll_event){.events = events, .data.u64 = watch->key};
+static inline struct epoll_event ep_interest(const plx__watch *watch)
+{
+    return (struct epoll_event){
+        .events = watch->flags ? watch->flags : EPOLLONESHOT,
+        .data.u64 = ep_pack(watch->key),
+    };
 }
 
 static int ep_control(struct ep_state *ep, int operation, const plx__watch *watch, uint32_t *calls)
@@ -94,7 +105,7 @@ static int ep_control(struct ep_state *ep, int operation, const plx__watch *watc
     struct epoll_event interest = ep_interest(watch);
 
     ++*calls;
-    return plx__linux.epoll_control(ep->epoll, operation, plx__key_fd(watch->key), &interest);
+    return plx__epoll_control(ep->epoll, operation, (int)watch->key.fd, &interest);
 }
 
 static int ep_add(void *state, const plx__watch *watch, uint32_t *calls)
@@ -107,14 +118,9 @@ static int ep_remove(void *state, const plx__watch *watch, uint32_t *calls)
     return ep_control(state, EPOLL_CTL_DEL, watch, calls);
 }
 
-static bool ep_exclusive(const plx__watch *watch)
-{
-    return ep_interest(watch).events & EPOLLEXCLUSIVE;
-}
-
 static int ep_modify(void *state, const plx__watch *was, const plx__watch *now, uint32_t *calls)
 {
-    if (!ep_exclusive(was) && !ep_exclusive(now))
+    if (!((was->flags | now->flags) & EPOLLEXCLUSIVE))
         return ep_control(state, EPOLL_CTL_MOD, now, calls);
     int rc = ep_control(state, EPOLL_CTL_DEL, was, calls);
     if (rc < 0)
@@ -132,7 +138,7 @@ static int ep_modify(void *state, const plx__watch *was, const plx__watch *now, 
 static int ep_rebuild(void *state, const plx__table *table, uint32_t *calls)
 {
     struct ep_state *ep = state;
-    struct ep_state fresh = {.epoll = plx__linux.epoll_create()};
+    struct ep_state fresh = {.epoll = plx__epoll_create()};
     plx__watch watch;
     size_t fd = 0;
 
@@ -146,39 +152,45 @@ static int ep_rebuild(void *state, const plx__table *table, uint32_t *calls)
             rc = ep_control(&fresh, EPOLL_CTL_ADD, &watch, calls);
     }
     if (rc == 0) {
-        rc = plx__linux.replace(fresh.epoll, ep->epoll);
+        rc = plx__descriptor_replace(fresh.epoll, ep->epoll);
         ++*calls;
     }
-    (void)plx__posix.close(fresh.epoll);
+    plx__close(fresh.epoll);
     return rc < 0 ? rc : 0;
 }
 
-static uint32_t ep_flags(uint32_t events, plx__key key)
+/*
+ * A wake, an error or a hang-up; true if it is somebody's. A hang-up is the end of both
+ * directions; of a pipe, the kernel reports the end of the readers as an error alone.
+ */
+PLX__RARE static bool ep_unusual(plx__harvest *harvest, const plx__key *key, uint32_t events, plx_event *event)
 {
-    uint32_t flags = (events & EPOLLIN ? PLX_READABLE : 0) | (events & EPOLLOUT ? PLX_WRITABLE : 0) |
-                     (events & EPOLLPRI ? PLX_PRIORITY : 0) | (events & EPOLLRDHUP ? PLX_READ_CLOSED : 0) |
-                     (events & EPOLLERR ? PLX_ERROR : 0) | (events & EPOLLHUP ? PLX_WRITE_CLOSED : 0);
+    uint32_t flags = events;
 
-    if (events & EPOLLHUP)
+    if (key->tag == PLX__WAKE_TAG) {
+        harvest->woken = true;
+        return false;
+    }
+    if (flags & EPOLLHUP)
         flags |= PLX_READ_CLOSED;
-    else if (events & EPOLLERR && plx__posix_is_pipe(plx__key_fd(key)))
+    else if (plx__is_pipe((int)key->fd))
         flags |= PLX_WRITE_CLOSED;
-    return flags;
+    return plx__harvest_slow(harvest, key, flags, events, event);
 }
 
-static int ep_sleep(struct ep_state *ep, struct epoll_event *raw, int capacity, plx_nanos timeout, uint32_t *calls)
+static int ep_sleep(struct ep_state *ep, struct epoll_event *raw, plx__harvest *harvest, plx_nanos timeout)
 {
-    ++*calls;
+    harvest->calls++;
     if (timeout <= 0)
-        return plx__linux.epoll_wait(ep->epoll, raw, capacity, timeout < 0 ? -1 : 0);
+        return plx__epoll_wait(ep->epoll, raw, harvest->room, timeout < 0 ? -1 : 0);
     if (!atomic_load_explicit(&ep->coarse, PLX__RELAXED)) {
-        int rc = plx__linux.epoll_wait_nanos(ep->epoll, raw, capacity, timeout);
+        int rc = plx__epoll_wait_nanos(ep->epoll, raw, harvest->room, timeout);
         if (rc != -ENOSYS && rc != -EPERM)
             return rc;
         atomic_store_explicit(&ep->coarse, true, PLX__RELAXED);
-        ++*calls;
+        harvest->calls++;
     }
-    return plx__linux.epoll_wait(ep->epoll, raw, capacity, plx__clock_milliseconds(timeout));
+    return plx__epoll_wait(ep->epoll, raw, harvest->room, plx__clock_milliseconds(timeout));
 }
 
 /*
@@ -190,21 +202,29 @@ static int ep_sleep(struct ep_state *ep, struct epoll_event *raw, int capacity, 
  *
  * The end of ours[i] never passes the start of raw[i + 1].
  */
-static int ep_wait(void *state, plx_event *events, int capacity, plx_nanos timeout, uint32_t *calls)
+static int ep_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
 {
     _Static_assert(sizeof(struct epoll_event) <= sizeof(plx_event), "translated in place");
-    char *raw = (char *)(events + capacity) - (size_t)capacity * sizeof(struct epoll_event);
-    int count = ep_sleep(state, (struct epoll_event *)(void *)raw, capacity, timeout, calls);
+    if (harvest->room > EP_MOST)
+        harvest->room = EP_MOST;
+    plx_event *event = harvest->events;
+    const char *raw = (char *)(event + harvest->room) - (size_t)harvest->room * sizeof(struct epoll_event);
+    int count = ep_sleep(state, (struct epoll_event *)(void *)raw, harvest, timeout);
+    const char *end = raw + (count < 0 ? 0 : (size_t)count * sizeof(struct epoll_event));
 
-    for (int i = 0; i < count; i++, raw += sizeof(struct epoll_event)) {
-        struct epoll_event from;
-        memcpy(&from, raw, sizeof from);
-        events[i].token = from.data.u64;
-        events[i].flags = ep_flags(from.events, from.data.u64);
-        events[i].native = from.events;
-        events[i].data = 0;
+    harvest->found = count;
+    plx__view view = plx__table_view(harvest->table);
+    for (; raw < end; raw += sizeof(struct epoll_event)) {
+        uint32_t events;
+        plx__key key;
+        memcpy(&events, raw + offsetof(struct epoll_event, events), sizeof events);
+        memcpy(&key, raw + offsetof(struct epoll_event, data), sizeof key);
+        if (key.tag == PLX__WAKE_TAG || events & (EPOLLERR | EPOLLHUP))
+            event += ep_unusual(harvest, &key, events, event);
+        else if (plx__harvest_event(harvest, view, &key, events, events, event))
+            event++;
     }
-    return count;
+    return count < 0 ? count : (int)(event - harvest->events);
 }
 
 static int ep_wake(void *state, uint32_t *calls)
@@ -213,11 +233,11 @@ static int ep_wake(void *state, uint32_t *calls)
     uint64_t number = 1;
     int rc;
 
-    while ((rc = plx__posix.write(ep->event, &number, sizeof number)) == -EINTR || rc == -EAGAIN) {
+    while ((rc = plx__write(ep->event, &number, sizeof number)) == -EINTR || rc == -EAGAIN) {
         ++*calls;
         if (rc == -EAGAIN) { /* the counter is full, and a write that fails is no edge */
             uint64_t drained;
-            (void)plx__posix.read(ep->event, &drained, sizeof drained);
+            (void)plx__read(ep->event, &drained, sizeof drained);
             ++*calls;
         }
     }
@@ -249,3 +269,5 @@ const plx__backend plx__backend_epoll = {
     .wake = ep_wake,
     .descriptor = ep_descriptor,
 };
+
+#endif

@@ -78,8 +78,8 @@ static void pl_fini(void *state)
 {
     struct pl_state *pl = state;
 
-    (void)plx__posix.close(pl->pipe[0]);
-    (void)plx__posix.close(pl->pipe[1]);
+    plx__close(pl->pipe[0]);
+    plx__close(pl->pipe[1]);
     plx__memory_put(pl->memory, pl->set);
     plx__memory_put(pl->memory, pl->slots);
     plx__memory_put(pl->memory, pl->sleep);
@@ -97,7 +97,7 @@ static int pl_init(void *state, const plx_allocator *memory)
     int rc = pl_grow(pl);
     if (rc < 0)
         return rc;
-    rc = plx__posix.pipe(pl->pipe);
+    rc = plx__pipe(pl->pipe);
     if (rc < 0)
         goto free_arrays;
     rc = plx__lock_init(&pl->lock);
@@ -115,8 +115,8 @@ static int pl_init(void *state, const plx_allocator *memory)
 fini_lock:
     plx__lock_fini(&pl->lock);
 close_pipe:
-    (void)plx__posix.close(pl->pipe[0]);
-    (void)plx__posix.close(pl->pipe[1]);
+    plx__close(pl->pipe[0]);
+    plx__close(pl->pipe[1]);
 free_arrays:
     plx__memory_put(memory, pl->set);
     plx__memory_put(memory, pl->slots);
@@ -132,7 +132,7 @@ static int pl_wake(void *state, uint32_t *calls)
     int rc;
 
     do {
-        rc = plx__posix.write(pl->pipe[1], "", 1);
+        rc = plx__write(pl->pipe[1], "", 1);
         ++*calls;
     } while (rc == -EINTR);
     return rc < 0 && rc != -EAGAIN ? rc : 0; /* a full pipe is readable */
@@ -155,7 +155,7 @@ static void pl_mark(struct pl_state *pl, struct pl_slot *slot)
 static struct pollfd pl_interest(const plx__watch *watch)
 {
     uint32_t flags = watch->flags;
-    int fd = plx__key_fd(watch->key);
+    int fd = (int)watch->key.fd;
     int events = (flags & PLX_READABLE ? POLLIN : 0) | (flags & PLX_WRITABLE ? POLLOUT : 0) |
                  (flags & PLX_PRIORITY ? POLLPRI : 0) |
                  (flags & (PLX_READABLE | PLX_READ_CLOSED) ? PLX__POLLRDHUP : 0);
@@ -170,20 +170,20 @@ static bool pl_same(const plx__identity *one, const plx__identity *other)
 
 static uint32_t *pl_place(struct pl_state *pl, const plx__watch *watch)
 {
-    return plx__pages_get(&pl->places, (uint32_t)watch->key);
+    return plx__pages_get(&pl->places, watch->key.fd);
 }
 
 static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
 {
     struct pl_state *pl = state;
     plx__identity identity;
-    int rc = plx__posix_identify(plx__key_fd(watch->key), &identity);
+    int rc = plx__identify((int)watch->key.fd, &identity);
 
     ++*calls;
     if (rc < 0)
         return rc;
     plx__lock_take(&pl->lock);
-    uint32_t *place = plx__pages_make(&pl->places, (uint32_t)watch->key);
+    uint32_t *place = plx__pages_make(&pl->places, watch->key.fd);
     if (!place || (!*place && pl->count == pl->capacity && pl_grow(pl) < 0)) {
         rc = -ENOMEM;
         goto unlock;
@@ -207,11 +207,11 @@ static int pl_modify(void *state, const plx__watch *was, const plx__watch *now, 
 {
     struct pl_state *pl = state;
     plx__identity identity;
-    bool disarm = was->key == now->key; /* the file is not in question then */
+    bool disarm = !((was->key.tag ^ now->key.tag) & PLX__GENERATION); /* the file is not in question then */
     int rc = 0;
 
     if (!disarm) {
-        rc = plx__posix_identify(plx__key_fd(now->key), &identity);
+        rc = plx__identify((int)now->key.fd, &identity);
         ++*calls;
     }
     if (rc < 0)
@@ -244,7 +244,7 @@ static int pl_remove(void *state, const plx__watch *watch, uint32_t *calls)
     if (*place != last) {
         pl->set[*place] = pl->set[last];
         pl->slots[*place] = pl->slots[last];
-        *(uint32_t *)plx__pages_get(&pl->places, (uint32_t)pl->slots[last].key) = *place;
+        *(uint32_t *)plx__pages_get(&pl->places, pl->slots[last].key.fd) = *place;
     }
     *place = 0;
     pl_changed(pl, calls);
@@ -273,7 +273,7 @@ static uint32_t pl_flags(int revents, int fd)
 
     if (revents & POLLHUP)
         flags |= PLX_READ_CLOSED;
-    else if (revents & POLLERR && plx__posix_is_pipe(fd))
+    else if (revents & POLLERR && plx__is_pipe(fd))
         flags |= PLX_WRITE_CLOSED;
     return flags;
 }
@@ -289,7 +289,7 @@ static bool pl_believe(struct pl_state *pl, size_t place, int revents, uint32_t 
 
     if (!(revents & POLLNVAL)) {
         ++*calls;
-        if (plx__posix_identify(element->fd, &identity) == 0 && pl_same(&pl->slots[place].identity, &identity))
+        if (plx__identify(element->fd, &identity) == 0 && pl_same(&pl->slots[place].identity, &identity))
             return true;
     }
     element->fd = -1 - element->fd;
@@ -297,46 +297,44 @@ static bool pl_believe(struct pl_state *pl, size_t place, int revents, uint32_t 
     return revents & POLLNVAL;
 }
 
-/* One element of the copy; whether it became an event. */
-static bool pl_collect_one(struct pl_state *pl, const struct pollfd *found, plx_event *event, uint32_t *calls)
+/* One element of the copy, with its key for a token; whether it is to be looked at further. */
+static bool pl_collect_one(struct pl_state *pl, plx__harvest *harvest, const struct pollfd *found, plx_event *event)
 {
     if (found->revents == 0)
         return false;
-    uint32_t place = *(uint32_t *)plx__pages_get(&pl->places, (size_t)found->fd);
-    if (place == 0 || pl->slots[place].changed == pl->visit || !pl_believe(pl, place, found->revents, calls))
+    harvest->found++;
+    uint32_t place = *(uint32_t *)plx__pages_get(&pl->places, (uint32_t)found->fd);
+    if (place == 0 || pl->slots[place].changed == pl->visit ||
+        !pl_believe(pl, place, found->revents, &harvest->calls))
         return false;
-    *event = (plx_event){
-        .token = pl->slots[place].key,
-        .flags = pl_flags(found->revents, found->fd),
-        .native = (unsigned short)found->revents,
-    };
+    memcpy(&event->token, &pl->slots[place].key, sizeof event->token);
+    event->flags = pl_flags(found->revents, found->fd);
+    event->native = (unsigned short)found->revents;
     return true;
 }
 
-/* Empties the pipe; the event that stands for it. */
-static plx_event pl_collect_wake(struct pl_state *pl, uint32_t *calls)
+static void pl_collect_wake(struct pl_state *pl, plx__harvest *harvest)
 {
     char bytes[256];
     int rc;
 
     do {
-        rc = plx__posix.read(pl->pipe[0], bytes, sizeof bytes);
-        ++*calls;
+        rc = plx__read(pl->pipe[0], bytes, sizeof bytes);
+        harvest->calls++;
     } while (rc == -EINTR || rc == (int)sizeof bytes);
-    return (plx_event){.token = PLX__WAKE_KEY};
+    harvest->woken = true;
 }
 
-static int pl_collect(struct pl_state *pl, size_t length, plx_event *events, int capacity, uint32_t *calls)
+static int pl_collect(struct pl_state *pl, size_t length, plx__harvest *harvest)
 {
     size_t sources = length - 1;
     int count = 0;
 
     if (pl->sleep[0].revents)
-        events[count++] = pl_collect_wake(pl, calls);
-    for (size_t i = 0; i < sources && count < capacity; i++) {
-        size_t at = pl->next % sources + 1;
-        pl->next = at; /* the one after it is first next time */
-        count += pl_collect_one(pl, &pl->sleep[at], &events[count], calls);
+        pl_collect_wake(pl, harvest);
+    for (size_t i = 0; i < sources && count < harvest->room; i++) {
+        pl->next = pl->next % sources + 1; /* from where the last wait ended */
+        count += pl_collect_one(pl, harvest, &pl->sleep[pl->next], &harvest->events[count]);
     }
     return count;
 }
@@ -362,20 +360,32 @@ static size_t pl_enter(struct pl_state *pl)
     return length;
 }
 
-static int pl_wait(void *state, plx_event *events, int capacity, plx_nanos timeout, uint32_t *calls)
+static int pl_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
 {
     struct pl_state *pl = state;
     size_t length = pl_enter(pl);
-    int rc = plx__posix.poll(pl->sleep, (nfds_t)length, plx__clock_milliseconds(timeout));
+    int rc = plx__poll(pl->sleep, length, plx__clock_milliseconds(timeout));
+    int count = 0;
+    int kept = 0;
 
-    ++*calls;
+    harvest->calls++;
+    harvest->found = 0;
     plx__lock_take(&pl->lock);
     pl->inside = false;
     plx__condition_broadcast(&pl->out);
     if (rc > 0)
-        rc = pl_collect(pl, length, events, capacity, calls);
+        count = pl_collect(pl, length, harvest);
     plx__lock_drop(&pl->lock);
-    return rc;
+
+    plx__view view = plx__table_view(harvest->table);
+    /* Without the lock: a oneshot comes back here, through modify. */
+    for (int i = 0; i < count; i++) {
+        plx_event *event = &harvest->events[i];
+        plx__key key;
+        memcpy(&key, &event->token, sizeof key);
+        kept += plx__harvest_event(harvest, view, &key, event->flags, event->native, &harvest->events[kept]);
+    }
+    return rc < 0 ? rc : kept;
 }
 
 static int pl_descriptor(void *state)

@@ -17,8 +17,8 @@
 #include <pollux.h>
 
 /*
- * Counters of waits. The waiter that is alone inside has the first set to itself and needs
- * no locked instruction; others that come meanwhile share the second.
+ * Counters of waits. The waiter that came while nobody was inside has a set to itself and
+ * needs no locked instruction; those that come meanwhile share another.
  */
 typedef struct plx__tally {
     _Atomic(uint64_t) waits, events, calls;
@@ -54,7 +54,7 @@ struct plx_registry {
     plx__wake wake;
     _Atomic(uint64_t) wake_calls; /* system calls made to wake */
     plx__turn turn;
-    plx__tally tally[2];
+    plx__tally alone, others;
     _Atomic(uint64_t) tokens;     /* given out by plx_registry_new_token */
     _Atomic(uint32_t) sharing;    /* whose turn it is in an array of one */
 };
@@ -71,12 +71,6 @@ static inline bool plx__forked(const plx_registry *registry)
 
 /* 0 if calls may be made: -EINVAL, -ECHILD or -PLX_ESHUTDOWN. */
 int plx__registry_check(const plx_registry *registry);
-
-/*
- * An event came from the kernel with this key: turns it into the caller's. False if nobody
- * is to be told.
- */
-bool plx__registry_admit(plx_registry *registry, plx_event *event);
 
 void plx__posts_init(plx__posts *posts, const plx_allocator *memory);
 void plx__posts_fini(plx__posts *posts);

@@ -75,13 +75,3 @@ size_t plx__pages_span(const plx__pages *pages)
 
     return directory ? directory->size << PLX__PAGE_BITS : 0;
 }
-
-void *plx__pages_at(const plx__pages *pages, size_t index)
-{
-    plx__directory *directory = atomic_load_explicit(&pages->directory, PLX__ACQUIRE);
-    size_t number = index >> PLX__PAGE_BITS;
-
-    if (!directory || number >= directory->size || !atomic_load_explicit(&directory->page[number], PLX__ACQUIRE))
-        return NULL;
-    return plx__pages_get(pages, index);
-}

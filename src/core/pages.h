@@ -32,19 +32,24 @@ void plx__pages_fini(plx__pages *pages);
 /* The element, made of zeros if it is new; NULL when out of memory. Under the owner's lock. */
 void *plx__pages_make(plx__pages *pages, size_t index);
 
-/* How many elements the directory spans; those of pages not made are NULL below. */
+/* The indices from here on were never made. */
 size_t plx__pages_span(const plx__pages *pages);
 
-/* The element, or NULL if it was never made. Any thread. */
-void *plx__pages_at(const plx__pages *pages, size_t index);
-
-/* The same for an index that is known to have been made. */
-static inline void *plx__pages_get(const plx__pages *pages, size_t index)
+/* The page of an index, or NULL if it was never made. Any thread, as the rest below. */
+static inline void *plx__pages_find(const plx__pages *pages, size_t index)
 {
     plx__directory *directory = atomic_load_explicit(&pages->directory, PLX__ACQUIRE);
-    char *page = atomic_load_explicit(&directory->page[index >> PLX__PAGE_BITS], PLX__ACQUIRE);
+    size_t number = index >> PLX__PAGE_BITS;
 
-    return page + (index & (PLX__PAGE_SIZE - 1)) * pages->element;
+    if (!directory || number >= directory->size)
+        return NULL;
+    return atomic_load_explicit(&directory->page[number], PLX__ACQUIRE);
+}
+
+/* The element of an index that is known to have been made. */
+static inline void *plx__pages_get(const plx__pages *pages, size_t index)
+{
+    return (char *)plx__pages_find(pages, index) + (index & (PLX__PAGE_SIZE - 1)) * pages->element;
 }
 
 #endif

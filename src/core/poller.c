@@ -176,6 +176,13 @@ plx_nanos plx_now(void)
     return plx__clock_now();
 }
 
+static void poller_sum(plx_stats *sum, const plx__tally *tally)
+{
+    sum->waits += atomic_load_explicit(&tally->waits, PLX__RELAXED);
+    sum->events += atomic_load_explicit(&tally->events, PLX__RELAXED);
+    sum->kernel_calls += atomic_load_explicit(&tally->calls, PLX__RELAXED);
+}
+
 void plx_poller_stats(const plx_poller *poller, plx_stats *stats)
 {
     if (!poller || !stats)
@@ -189,11 +196,8 @@ void plx_poller_stats(const plx_poller *poller, plx_stats *stats)
     sum.registered = registry->registered;
     if (!plx__forked(registry))
         plx__lock_drop(&registry->lock);
-    for (size_t i = 0; i < 2; i++) {
-        sum.waits += atomic_load_explicit(&registry->tally[i].waits, PLX__RELAXED);
-        sum.events += atomic_load_explicit(&registry->tally[i].events, PLX__RELAXED);
-        sum.kernel_calls += atomic_load_explicit(&registry->tally[i].calls, PLX__RELAXED);
-    }
+    poller_sum(&sum, &registry->alone);
+    poller_sum(&sum, &registry->others);
     sum.wakes_sent = atomic_load_explicit(&registry->wake.sent, PLX__RELAXED);
     sum.wakes_elided = atomic_load_explicit(&registry->wake.elided, PLX__RELAXED);
     *stats = sum;

@@ -9,10 +9,6 @@
 #include "core/core.h"
 #include "os/descriptor.h"
 
-#define REGISTRY_READINESS \
-    (PLX_READABLE | PLX_WRITABLE | PLX_PRIORITY | PLX_READ_CLOSED | PLX_WRITE_CLOSED | PLX_ERROR)
-#define REGISTRY_MODES (PLX_EDGE | PLX_ONESHOT | PLX_EXCLUSIVE)
-
 plx_registry *plx_registry_retain(plx_registry *registry)
 {
     if (registry)
@@ -35,21 +31,18 @@ plx_token plx_registry_new_token(plx_registry *registry)
 }
 
 /* The lock, and with it the promise that the poller is not closed before it is dropped. */
-static int registry_lock(plx_registry *registry)
+static inline int registry_lock(plx_registry *registry)
 {
-    int rc = plx__registry_check(registry);
-
-    if (rc < 0)
-        return rc;
+    if (plx__forked(registry))
+        return -ECHILD;
     plx__lock_take(&registry->lock);
-    if (plx__wake_word(&registry->wake) & PLX__CLOSED) {
-        plx__lock_drop(&registry->lock);
-        return -PLX_ESHUTDOWN;
-    }
-    return 0;
+    if (!(plx__wake_word(&registry->wake) & PLX__CLOSED))
+        return 0;
+    plx__lock_drop(&registry->lock);
+    return -PLX_ESHUTDOWN;
 }
 
-static void registry_unlock(plx_registry *registry)
+static inline void registry_unlock(plx_registry *registry)
 {
     plx__lock_drop(&registry->lock);
 }
@@ -73,19 +66,31 @@ static int registry_add(plx_registry *registry, const plx__watch *watch)
 }
 
 /*
+ * What a registration is to become. The tag's bits: ARMED, and SLOW if its events are more
+ * than passed on.
+ */
+struct registration {
+    plx_fd fd;
+    uint32_t bits;
+    uint32_t interest; /* packed, or native */
+    plx_token token;
+};
+
+/*
  * A number that the table does not hold. If the kernel knows it all the same, the entry is
  * one that a close left behind (a duplicate kept its file), and the file is back under its
  * old number: it is taken over.
  */
-static int registry_add_new(plx_registry *registry, plx__entry *entry, plx_token token, const plx__watch *watch,
-                            uint64_t state)
+static int registry_add_new(plx_registry *registry, plx__entry *entry, const struct registration *wanted, uint32_t tag)
 {
-    plx__entry_publish(entry, token, state);
-    int rc = registry_add(registry, watch);
+    plx__watch watch = plx__watch_of(wanted->fd, tag, wanted->interest);
+
+    plx__entry_publish(entry, wanted->token, wanted->interest, tag);
+    int rc = registry_add(registry, &watch);
     if (rc == -EEXIST)
-        rc = registry_modify(registry, watch, watch);
+        rc = registry_modify(registry, &watch, &watch);
     if (rc < 0)
-        atomic_store_explicit(&entry->state, state & ~(PLX__USED | PLX__ARMED), PLX__RELEASE);
+        (void)plx__entry_hide(entry);
     else
         registry->registered++;
     return rc;
@@ -97,42 +102,39 @@ static int registry_add_new(plx_registry *registry, plx__entry *entry, plx_token
  * old registration may be alive, so its entry is kept until the kernel has answered; the
  * second look then finds what was dropped in between.
  */
-static int registry_add_over(plx_registry *registry, plx__entry *entry, plx_token token, const plx__watch *watch,
-                             uint64_t state)
+static int registry_add_over(plx_registry *registry, plx__entry *entry, const struct registration *wanted, uint32_t tag)
 {
-    int rc = registry_add(registry, watch);
+    plx__watch watch = plx__watch_of(wanted->fd, tag, wanted->interest);
+    int rc = registry_add(registry, &watch);
 
     if (rc < 0)
         return rc;
-    plx__entry_publish(entry, token, state);
+    (void)plx__entry_hide(entry);
+    plx__entry_publish(entry, wanted->token, wanted->interest, tag);
     atomic_store_explicit(&registry->suspect, true, PLX__RELEASE);
-    (void)registry_modify(registry, watch, watch);
+    (void)registry_modify(registry, &watch, &watch);
     return 0;
 }
 
-static int registry_register(plx_registry *registry, plx_fd fd, plx_token token, uint64_t bits, uint32_t interest)
+static int registry_register(plx_registry *registry, const struct registration *wanted)
 {
+    if (wanted->fd < 0)
+        return -EBADF;
     int rc = registry_lock(registry);
-
     if (rc < 0)
         return rc;
-    if (!plx__table_spans(&registry->table, fd) && !plx__descriptor_is_open(fd)) {
+
+    plx__entry *entry = NULL;
+    if (!plx__table_spans(&registry->table, wanted->fd) && !plx__descriptor_is_open(wanted->fd))
         rc = -EBADF; /* before there is memory for a number that means nothing */
-        goto unlock;
-    }
-    plx__entry *entry = plx__table_make(&registry->table, fd);
-    if (!entry) {
+    else if (!(entry = plx__table_make(&registry->table, wanted->fd)))
         rc = -ENOMEM;
-        goto unlock;
+    if (entry) {
+        uint32_t old = atomic_load_explicit(&entry->tag, PLX__RELAXED);
+        uint32_t tag = plx__tag_next(old, PLX__USED | wanted->bits);
+        rc = old & PLX__USED ? registry_add_over(registry, entry, wanted, tag)
+                             : registry_add_new(registry, entry, wanted, tag);
     }
-    uint64_t old = atomic_load_explicit(&entry->state, PLX__RELAXED);
-    uint64_t state = plx__state_next(old, PLX__USED | bits, interest);
-    plx__watch watch = plx__watch_of(fd, state);
-    if (old & PLX__USED)
-        rc = registry_add_over(registry, entry, token, &watch, state);
-    else
-        rc = registry_add_new(registry, entry, token, &watch, state);
-unlock:
     registry_unlock(registry);
     return rc;
 }
@@ -141,40 +143,41 @@ unlock:
  * Gives an entry a new token and interest, and the kernel the same. Without ARMED among the
  * bits a oneshot that has reported stays silent. Under the lock.
  */
-static int registry_change(plx_registry *registry, plx__entry *entry, plx_fd fd, plx_token token, uint64_t bits,
-                           uint32_t interest)
+static inline int registry_change(plx_registry *registry, plx__entry *entry, const struct registration *wanted)
 {
-    plx_token old_token = atomic_load_explicit(&entry->token, PLX__RELAXED);
-    uint64_t old = plx__entry_hide(entry);
-    uint64_t state = plx__state_next(old, PLX__USED | bits | (old & PLX__ARMED), interest);
+    plx_token token = atomic_load_explicit(&entry->token, PLX__RELAXED);
+    uint32_t interest = atomic_load_explicit(&entry->interest, PLX__RELAXED);
+    uint32_t old = plx__entry_hide(entry);
+    uint32_t tag = plx__tag_next(old, PLX__USED | wanted->bits | (old & PLX__ARMED));
+    plx__watch was = plx__watch_of(wanted->fd, old, interest);
+    plx__watch now = plx__watch_of(wanted->fd, tag, wanted->interest);
 
-    plx__entry_publish(entry, token, state);
-    plx__watch was = plx__watch_of(fd, old);
-    plx__watch now = plx__watch_of(fd, state);
+    plx__entry_publish(entry, wanted->token, wanted->interest, tag);
     int rc = registry_modify(registry, &was, &now);
     if (rc < 0) {
-        plx__entry_publish(entry, old_token, old);
+        (void)plx__entry_hide(entry);
+        plx__entry_publish(entry, token, interest, old);
         if (rc != -EBADF && rc != -ENOENT && old & PLX__ARMED)
             (void)registry_modify(registry, &was, &was); /* reports what was dropped meanwhile */
     }
     return rc;
 }
 
-static int registry_reregister(plx_registry *registry, plx_fd fd, plx_token token, uint64_t bits, uint32_t interest)
+static inline int registry_reregister(plx_registry *registry, const struct registration *wanted)
 {
     int rc = registry_lock(registry);
 
     if (rc < 0)
         return rc;
-    plx__entry *entry = plx__table_find(&registry->table, fd);
-    rc = entry ? registry_change(registry, entry, fd, token, bits, interest) : -ENOENT;
+    plx__entry *entry = plx__table_find(&registry->table, wanted->fd);
+    rc = entry ? registry_change(registry, entry, wanted) : -ENOENT;
     registry_unlock(registry);
     return rc;
 }
 
-static int registry_validate(const plx_registry *registry, plx_token token, uint32_t interest)
+static inline int registry_validate(const plx_registry *registry, plx_token token, uint32_t interest)
 {
-    if (!registry || token > PLX_TOKEN_MAX || interest & ~(REGISTRY_READINESS | REGISTRY_MODES))
+    if (!registry || token > PLX_TOKEN_MAX || interest & ~(PLX__READINESS | PLX__MODES))
         return -EINVAL;
     if (interest & PLX_EXCLUSIVE && interest & (PLX_ONESHOT | PLX_PRIORITY | PLX_READ_CLOSED))
         return -EINVAL;
@@ -182,20 +185,30 @@ static int registry_validate(const plx_registry *registry, plx_token token, uint
     return missing ? -ENOTSUP : 0;
 }
 
+static inline struct registration registry_wanted(plx_fd fd, plx_token token, uint32_t interest)
+{
+    return (struct registration){
+        .fd = fd,
+        .bits = PLX__ARMED | (interest & PLX_ONESHOT ? PLX__SLOW : 0),
+        .interest = plx__interest_pack(interest),
+        .token = token,
+    };
+}
+
 int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest)
 {
+    struct registration wanted = registry_wanted(fd, token, interest);
     int rc = registry_validate(registry, token, interest);
 
-    if (rc == 0 && fd < 0)
-        rc = -EBADF;
-    return rc < 0 ? rc : registry_register(registry, fd, token, PLX__ARMED, interest);
+    return rc < 0 ? rc : registry_register(registry, &wanted);
 }
 
 int plx_reregister(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest)
 {
+    struct registration wanted = registry_wanted(fd, token, interest);
     int rc = registry_validate(registry, token, interest);
 
-    return rc < 0 ? rc : registry_reregister(registry, fd, token, PLX__ARMED, interest);
+    return rc < 0 ? rc : registry_reregister(registry, &wanted);
 }
 
 static int registry_validate_native(const plx_registry *registry, plx_token token)
@@ -205,35 +218,45 @@ static int registry_validate_native(const plx_registry *registry, plx_token toke
     return registry->backend->native ? 0 : -ENOTSUP;
 }
 
+static struct registration registry_wanted_native(plx_fd fd, plx_token token, uint32_t native)
+{
+    return (struct registration){
+        .fd = fd,
+        .bits = PLX__ARMED | PLX__SLOW | PLX__NATIVE,
+        .interest = native,
+        .token = token,
+    };
+}
+
 int plx_register_native(plx_registry *registry, plx_fd fd, plx_token token, uint32_t native)
 {
+    struct registration wanted = registry_wanted_native(fd, token, native);
     int rc = registry_validate_native(registry, token);
 
-    if (rc == 0 && fd < 0)
-        rc = -EBADF;
-    return rc < 0 ? rc : registry_register(registry, fd, token, PLX__ARMED | PLX__NATIVE, native);
+    return rc < 0 ? rc : registry_register(registry, &wanted);
 }
 
 int plx_reregister_native(plx_registry *registry, plx_fd fd, plx_token token, uint32_t native)
 {
+    struct registration wanted = registry_wanted_native(fd, token, native);
     int rc = registry_validate_native(registry, token);
 
-    return rc < 0 ? rc : registry_reregister(registry, fd, token, PLX__ARMED | PLX__NATIVE, native);
+    return rc < 0 ? rc : registry_reregister(registry, &wanted);
 }
 
 int plx_deregister(plx_registry *registry, plx_fd fd)
 {
-    int rc = registry_lock(registry);
+    int rc = registry ? registry_lock(registry) : -EINVAL;
 
     if (rc < 0)
         return rc;
     plx__entry *entry = plx__table_find(&registry->table, fd);
     if (!entry) {
-        rc = -ENOENT;
-        goto unlock;
+        registry_unlock(registry);
+        return -ENOENT;
     }
-    uint64_t old = plx__entry_hide(entry);
-    plx__watch watch = plx__watch_of(fd, old);
+    uint32_t old = plx__entry_hide(entry);
+    plx__watch watch = plx__watch_of(fd, old, atomic_load_explicit(&entry->interest, PLX__RELAXED));
     uint32_t calls = 0;
     rc = registry->backend->remove(registry->state, &watch, &calls);
     registry->lock_calls += calls;
@@ -242,71 +265,71 @@ int plx_deregister(plx_registry *registry, plx_fd fd)
         rc = 0;
     }
     if (rc < 0)
-        atomic_store_explicit(&entry->state, old, PLX__RELEASE);
+        atomic_store_explicit(&entry->tag, old, PLX__RELEASE);
     else
         registry->registered--;
-unlock:
     registry_unlock(registry);
     return rc;
 }
 
-/* A new interest with the old token and mode. */
-static int registry_adjust(plx_registry *registry, plx_fd fd, uint32_t interest, bool enable)
+/* A new interest with the old token and mode. Under the lock. */
+static int registry_adjust(plx_registry *registry, plx__entry *entry, plx_fd fd, uint32_t interest, bool enable)
 {
-    if (!registry || interest & ~REGISTRY_READINESS)
+    uint32_t tag = atomic_load_explicit(&entry->tag, PLX__RELAXED);
+    uint32_t was = plx__interest_unpack(atomic_load_explicit(&entry->interest, PLX__RELAXED));
+    uint32_t now = enable ? was | interest : was & ~interest;
+    int rc = tag & PLX__NATIVE ? -EINVAL : registry_validate(registry, 0, now);
+
+    if (rc < 0 || (now == was && (tag & PLX__ARMED || !enable)))
+        return rc;
+    struct registration wanted = registry_wanted(fd, atomic_load_explicit(&entry->token, PLX__RELAXED), now);
+    if (!enable)
+        wanted.bits &= ~PLX__ARMED;
+    return registry_change(registry, entry, &wanted);
+}
+
+static int registry_enable(plx_registry *registry, plx_fd fd, uint32_t interest, bool enable)
+{
+    if (!registry || interest & ~PLX__READINESS)
         return -EINVAL;
     int rc = registry_lock(registry);
     if (rc < 0)
         return rc;
-
     plx__entry *entry = plx__table_find(&registry->table, fd);
-    if (!entry) {
-        rc = -ENOENT;
-        goto unlock;
-    }
-    uint64_t old = atomic_load_explicit(&entry->state, PLX__ACQUIRE);
-    if (old & PLX__NATIVE) {
-        rc = -EINVAL;
-        goto unlock;
-    }
-    uint32_t was = plx__state_interest(old);
-    uint32_t now = enable ? was | interest : was & ~interest;
-    rc = registry_validate(registry, 0, now);
-    if (rc < 0 || (now == was && (old & PLX__ARMED || !enable)))
-        goto unlock;
-    plx_token token = atomic_load_explicit(&entry->token, PLX__RELAXED);
-    rc = registry_change(registry, entry, fd, token, enable ? PLX__ARMED : 0, now);
-unlock:
+    rc = entry ? registry_adjust(registry, entry, fd, interest, enable) : -ENOENT;
     registry_unlock(registry);
     return rc;
 }
 
 int plx_enable(plx_registry *registry, plx_fd fd, uint32_t interest)
 {
-    return registry_adjust(registry, fd, interest, true);
+    return registry_enable(registry, fd, interest, true);
 }
 
 int plx_disable(plx_registry *registry, plx_fd fd, uint32_t interest)
 {
-    return registry_adjust(registry, fd, interest, false);
+    return registry_enable(registry, fd, interest, false);
 }
 
 int plx_lookup(plx_registry *registry, plx_fd fd, plx_token *token, uint32_t *interest)
 {
-    int rc = registry_lock(registry);
+    int rc = registry ? registry_lock(registry) : -EINVAL;
 
     if (rc < 0)
         return rc;
     plx__entry *entry = plx__table_find(&registry->table, fd);
     if (entry && token)
         *token = atomic_load_explicit(&entry->token, PLX__RELAXED);
-    if (entry && interest)
-        *interest = plx__state_interest(atomic_load_explicit(&entry->state, PLX__RELAXED));
+    if (entry && interest) {
+        uint32_t packed = atomic_load_explicit(&entry->interest, PLX__RELAXED);
+        bool native = atomic_load_explicit(&entry->tag, PLX__RELAXED) & PLX__NATIVE;
+        *interest = native ? packed : plx__interest_unpack(packed);
+    }
     registry_unlock(registry);
     return entry ? 0 : -ENOENT;
 }
 
-/* ---- Events on their way from the kernel ----------------------------------- */
+/* ---- Events on their way from the kernel: the rest of harvest.h ------------ */
 
 /* Nothing in the table explains the event: the kernel may hold what nobody can remove. */
 static void registry_stale(plx_registry *registry)
@@ -318,6 +341,7 @@ static void registry_stale(plx_registry *registry)
         if (registry->backend->rebuild(registry->state, &registry->table, &calls) == 0) {
             atomic_store_explicit(&registry->suspect, false, PLX__RELAXED);
             atomic_fetch_add_explicit(&registry->epoch, 1, PLX__SEQ_CST);
+            (void)registry->backend->wake(registry->state, &calls); /* the first of those in the old set */
         }
         registry->lock_calls += calls;
     }
@@ -328,53 +352,49 @@ static void registry_stale(plx_registry *registry)
  * Tells a kernel that does not disarm by itself that a oneshot has reported, unless
  * somebody has armed it again since.
  */
-static void registry_disarm(plx_registry *registry, plx__entry *entry, plx__key key, uint64_t armed)
+static void registry_disarm(plx_registry *registry, plx__entry *entry, plx_fd fd, uint32_t armed)
 {
+    uint32_t tag = armed & ~PLX__ARMED;
+
     if (registry_lock(registry) < 0)
         return;
-    if (atomic_load_explicit(&entry->state, PLX__RELAXED) == (armed & ~PLX__ARMED)) {
-        plx__watch was = plx__watch_of(plx__key_fd(key), armed);
-        plx__watch now = plx__watch_of(plx__key_fd(key), armed & ~PLX__ARMED);
+    if (atomic_load_explicit(&entry->tag, PLX__RELAXED) == tag) {
+        uint32_t interest = atomic_load_explicit(&entry->interest, PLX__RELAXED);
+        plx__watch was = plx__watch_of(fd, armed, interest);
+        plx__watch now = plx__watch_of(fd, tag, interest);
         (void)registry_modify(registry, &was, &now);
     }
     registry_unlock(registry);
 }
 
-/* What is reported of an interest: an error or a hang-up sets every direction asked for. */
-static inline uint32_t registry_merge(uint32_t flags, uint32_t interest)
+bool plx__harvest_slow(plx__harvest *harvest, const plx__key *key, uint32_t flags, uint32_t native, plx_event *event)
 {
-    uint32_t asked = interest | PLX_WRITE_CLOSED | PLX_ERROR | (interest & PLX_READABLE ? PLX_READ_CLOSED : 0);
-
-    if (flags & (PLX_WRITE_CLOSED | PLX_ERROR))
-        flags |= PLX_READABLE | PLX_WRITABLE;
-    return flags & asked;
-}
-
-bool plx__registry_admit(plx_registry *registry, plx_event *event)
-{
-    plx__key key = event->token;
-    plx__entry *entry = plx__table_get(&registry->table, key);
-    uint64_t state = atomic_load_explicit(&entry->state, PLX__ACQUIRE);
+    plx_registry *registry = harvest->registry;
+    plx__entry *entry = plx__view_entry(plx__table_view(harvest->table), key->fd);
+    uint32_t tag = atomic_load_explicit(&entry->tag, PLX__ACQUIRE);
     plx_token token = atomic_load_explicit(&entry->token, PLX__ACQUIRE);
-    uint32_t interest = plx__state_interest(state);
+    uint32_t interest = atomic_load_explicit(&entry->interest, PLX__ACQUIRE);
 
-    if (plx__state_generation(state) != plx__key_generation(key) || !(state & PLX__USED)) {
-        registry_stale(registry);
+    if ((tag & ~PLX__SLOW) != key->tag) {
+        if ((tag ^ key->tag) & PLX__GENERATION || !(tag & PLX__USED))
+            registry_stale(registry);
         return false;
     }
-    uint32_t flags = state & PLX__NATIVE ? event->flags : registry_merge(event->flags, interest);
-    if (!(state & PLX__ARMED) || interest == 0 || (flags == 0 && !(state & PLX__NATIVE)))
-        return false;
+    if (!(tag & PLX__NATIVE)) {
+        if (flags & (PLX_WRITE_CLOSED | PLX_ERROR))
+            flags |= PLX_READABLE | PLX_WRITABLE; /* as far as they were asked for */
+        flags &= interest;
+        if (flags == 0)
+            return false;
+    }
     if (interest & PLX_ONESHOT) {
-        if (!atomic_compare_exchange_strong_explicit(&entry->state, &state, state & ~PLX__ARMED, PLX__ACQ_REL,
-                                                     PLX__RELAXED))
+        if (!atomic_compare_exchange_strong_explicit(&entry->tag, &tag, tag & ~PLX__ARMED, PLX__ACQ_REL, PLX__RELAXED))
             return false;
         if (!(registry->backend->modes & PLX_ONESHOT))
-            registry_disarm(registry, entry, key, state);
-    } else if (atomic_load_explicit(&entry->state, PLX__RELAXED) != state) {
+            registry_disarm(registry, entry, (plx_fd)key->fd, tag);
+    } else if (atomic_load_explicit(&entry->tag, PLX__RELAXED) != tag) {
         return false;
     }
-    event->token = token;
-    event->flags = flags;
+    *event = (plx_event){.token = token, .flags = flags, .native = native};
     return true;
 }

@@ -2,12 +2,17 @@
 /*
  * What is registered: descriptor -> token, interest, generation. See docs/design.md.
  *
- *     state   63        36 35   34    33     32 31           0
- *             generation   USED ARMED NATIVE -  interest
+ *     tag   31        4    3     2     1      0
+ *           generation    USED  ARMED SLOW  NATIVE
  *
  * USED    there is a registration.
  * ARMED   it may report; a oneshot that has reported may not.
+ * SLOW    more is to be done with its events than to pass them on (oneshot, native).
  * NATIVE  the interest is the kernel's flags, not ours.
+ *
+ * The kernel is given a key, the descriptor and the tag with SLOW taken out, and hands it
+ * back with each event. An event counts only if its tag is the entry's: the same generation, and
+ * still armed.
  *
  * Writers hold the registry's lock. Waiters read without it, and clear ARMED.
  */
@@ -16,17 +21,21 @@
 
 #include "core/pages.h"
 
-#define PLX__USED   (UINT64_C(1) << 35)
-#define PLX__ARMED  (UINT64_C(1) << 34)
-#define PLX__NATIVE (UINT64_C(1) << 33)
+#define PLX__NATIVE 1u
+#define PLX__SLOW   2u
+#define PLX__ARMED  4u
+#define PLX__USED   8u
 
-#define PLX__GENERATION_SHIFT 36
+#define PLX__GENERATION 0xfffffff0u
 
-/* What the kernel hands back with an event: generation << 32 | descriptor. */
-typedef uint64_t plx__key;
+typedef struct plx__key {
+    uint32_t fd;
+    uint32_t tag;
+} plx__key;
 
 typedef struct plx__entry {
-    _Atomic(uint64_t) state;
+    _Atomic(uint32_t) tag;      /* acquire and release: it guards the others, see plx__entry_publish */
+    _Atomic(uint32_t) interest; /* see plx__interest_pack; of a native registration, the kernel's flags */
     _Atomic(uint64_t) token;
 } plx__entry;
 
@@ -37,33 +46,100 @@ typedef struct plx__table {
 /* One registration as the kernel shall see it. */
 typedef struct plx__watch {
     plx__key key;
-    uint32_t flags; /* interest and mode; 0: report nothing, but keep the registration */
+    uint32_t flags; /* what is reported, and the mode; 0: report nothing, but keep the registration */
     bool native;    /* the flags are the kernel's own */
 } plx__watch;
 
-static inline plx_fd plx__key_fd(plx__key key)
+/*
+ * An interest is kept as the flags that are reported for it, so that one mask decides, beside
+ * those that were asked for by name: the unasked ones are kept shifted.
+ */
+#define PLX__UNASKED (PLX_READ_CLOSED | PLX_WRITE_CLOSED | PLX_ERROR)
+#define PLX__READINESS (PLX_READABLE | PLX_WRITABLE | PLX_PRIORITY | PLX__UNASKED)
+#define PLX__MODES (PLX_EDGE | PLX_ONESHOT | PLX_EXCLUSIVE)
+
+static inline uint32_t plx__interest_pack(uint32_t interest)
 {
-    return (plx_fd)(uint32_t)key;
+    uint32_t packed = interest | (interest & PLX__UNASKED) << 16;
+
+    if (interest & PLX__READINESS)
+        packed |= PLX_WRITE_CLOSED | PLX_ERROR;
+    if (interest & PLX_READABLE && !(interest & PLX_EXCLUSIVE))
+        packed |= PLX_READ_CLOSED;
+    return packed;
 }
 
-static inline uint64_t plx__key_generation(plx__key key)
+static inline uint32_t plx__interest_unpack(uint32_t packed)
 {
-    return key >> 32;
+    return (packed & ((PLX__READINESS & ~PLX__UNASKED) | PLX__MODES)) | (packed >> 16 & PLX__UNASKED);
 }
 
-static inline uint64_t plx__state_generation(uint64_t state)
+/* What the kernel shall see of an entry. */
+static inline plx__watch plx__watch_of(plx_fd fd, uint32_t tag, uint32_t interest)
 {
-    return state >> PLX__GENERATION_SHIFT;
+    bool native = tag & PLX__NATIVE;
+    bool loud = tag & PLX__ARMED && (native || interest & PLX__READINESS);
+
+    return (plx__watch){
+        .key = {.fd = (uint32_t)fd, .tag = tag & ~PLX__SLOW},
+        .flags = !loud ? 0 : native ? interest : interest & (PLX__READINESS | PLX__MODES),
+        .native = native,
+    };
 }
 
-static inline uint32_t plx__state_interest(uint64_t state)
+/* The next generation, with these bits. */
+static inline uint32_t plx__tag_next(uint32_t tag, uint32_t bits)
 {
-    return (uint32_t)state;
+    return ((tag & PLX__GENERATION) + (~PLX__GENERATION + 1)) | bits;
 }
 
-static inline plx__entry *plx__table_get(const plx__table *table, plx__key key)
+/*
+ * What a waiter reads the table through: taken once after the kernel has handed back events,
+ * it spans all their descriptors.
+ */
+typedef _Atomic(char *) const *plx__view;
+
+static inline plx__view plx__table_view(const plx__table *table)
 {
-    return plx__pages_get(&table->pages, (uint32_t)key);
+    plx__directory *directory = atomic_load_explicit(&table->pages.directory, PLX__ACQUIRE);
+
+    return directory ? directory->page : NULL;
+}
+
+static inline plx__entry *plx__view_entry(plx__view view, uint32_t fd)
+{
+    plx__entry *page = (plx__entry *)(void *)atomic_load_explicit(&view[fd >> PLX__PAGE_BITS], PLX__ACQUIRE);
+
+    return page + (fd & (PLX__PAGE_SIZE - 1));
+}
+
+/* Takes the entry out of the readers' sight, so that it stands still; its tag before. */
+static inline uint32_t plx__entry_hide(plx__entry *entry)
+{
+    uint32_t tag = atomic_load_explicit(&entry->tag, PLX__RELAXED);
+
+    return atomic_exchange_explicit(&entry->tag, tag & ~(PLX__USED | PLX__ARMED), PLX__ACQ_REL);
+}
+
+/*
+ * Shows a hidden entry. A reader takes tag, token and interest, tag. If its token or
+ * interest is the new one, its acquire of it makes the hiding visible to it, and its second
+ * look at the tag differs from the first.
+ */
+static inline void plx__entry_publish(plx__entry *entry, plx_token token, uint32_t interest, uint32_t tag)
+{
+    atomic_store_explicit(&entry->token, token, PLX__RELEASE);
+    atomic_store_explicit(&entry->interest, interest, PLX__RELEASE);
+    atomic_store_explicit(&entry->tag, tag, PLX__RELEASE);
+}
+
+/* The entry of a descriptor that has a registration, else NULL. */
+static inline plx__entry *plx__table_find(const plx__table *table, plx_fd fd)
+{
+    plx__entry *page = plx__pages_find(&table->pages, (uint32_t)fd);
+    plx__entry *entry = page ? page + ((uint32_t)fd & (PLX__PAGE_SIZE - 1)) : NULL;
+
+    return entry && atomic_load_explicit(&entry->tag, PLX__RELAXED) & PLX__USED ? entry : NULL;
 }
 
 void plx__table_init(plx__table *table, const plx_allocator *memory);
@@ -74,21 +150,6 @@ bool plx__table_spans(const plx__table *table, plx_fd fd);
 
 /* The entry of a descriptor, made if it is new; NULL when out of memory. */
 plx__entry *plx__table_make(plx__table *table, plx_fd fd);
-
-/* The entry of a descriptor that has a registration, else NULL. */
-plx__entry *plx__table_find(const plx__table *table, plx_fd fd);
-
-/* The state that follows: the next generation, with these bits and this interest. */
-uint64_t plx__state_next(uint64_t state, uint64_t bits, uint32_t interest);
-
-/* Takes the entry out of the readers' sight, so that its state stands still; what it was. */
-uint64_t plx__entry_hide(plx__entry *entry);
-
-/* Writes token and state so that a reader never takes the one for the other. */
-void plx__entry_publish(plx__entry *entry, plx_token token, uint64_t state);
-
-/* What the kernel shall see of a registration in this state. */
-plx__watch plx__watch_of(plx_fd fd, uint64_t state);
 
 /* The first registration at or after *fd, and the number after it in *fd; false at the end. */
 bool plx__table_next(const plx__table *table, size_t *fd, plx__watch *watch);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wait: the ready queue, the kernel, the ready queue once more. The usual wait, with
- * nothing queued, is one atomic addition, the kernel's wait, the events, and one atomic
- * subtraction.
+ * The wait: the ready queue, the kernel, the ready queue once more. A wait that finds
+ * nothing queued and something in the kernel is one atomic addition, the kernel's wait, the
+ * events, and one atomic subtraction.
  */
 #include "os/config.h"
 
@@ -14,18 +14,28 @@ struct wait {
     plx_registry *registry;
     plx_event *events;
     int capacity;
-    int count;          /* events written */
-    uint32_t calls;     /* system calls made */
-    uint64_t standing;  /* what it has added to the wake word */
-    uint64_t round;     /* its name at the ready queue */
-    plx_nanos remaining; /* time left: 0 do not block */
-    bool interrupted;
+    int count;           /* events written */
+    uint64_t standing;   /* what it has added to the wake word */
+    uint64_t round;      /* its name at the ready queue */
+    plx_nanos remaining; /* time left; 0: do not block */
+    plx_nanos deadline;
+    bool interrupted;    /* the kernel's wait was, by a signal handler */
+    bool cut;            /* all that the kernel had room for was nobody's: there may be more */
+    plx__harvest harvest;
 };
 
 /* Not a result: nothing to return yet, wait on. */
 #define WAIT_AGAIN INT32_MIN
 
 /* ---- Its parts ------------------------------------------------------------- */
+
+static plx_nanos wait_time_left(plx_nanos deadline)
+{
+    if (deadline == INT64_MAX)
+        return PLX_FOREVER;
+    plx_nanos now = plx__clock_now();
+    return deadline > now ? deadline - now : 0;
+}
 
 static void wait_stand_up(struct wait *wait)
 {
@@ -49,54 +59,6 @@ static int wait_share(struct wait *wait)
     return atomic_fetch_add_explicit(&wait->registry->sharing, 1, PLX__RELAXED) & 1;
 }
 
-/* Keeps those of the kernel's events that are somebody's. */
-static int wait_filter(struct wait *wait, plx_event *events, int count)
-{
-    plx_registry *registry = wait->registry;
-    int kept = 0;
-
-    for (int i = 0; i < count; i++) {
-        if (events[i].token == PLX__WAKE_KEY) {
-            plx__wake_clear(&registry->wake, PLX__WAKING); /* before the next look at the queue */
-            continue;
-        }
-        if (kept != i)
-            events[kept] = events[i];
-        kept += plx__registry_admit(registry, &events[kept]);
-    }
-    return kept;
-}
-
-/*
- * Asks the kernel once; again, without blocking, if all that fitted was nobody's. Sleepers
- * in a kernel set that was replaced meanwhile are woken one by the other.
- */
-static int wait_kernel(struct wait *wait)
-{
-    plx_registry *registry = wait->registry;
-    uint32_t epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
-    plx_nanos timeout = wait->remaining;
-    int room = wait->capacity - wait->count;
-    int found;
-    int kept = 0;
-
-    do {
-        plx_event *events = wait->events + wait->count;
-        found = registry->backend->wait(registry->state, events, room, timeout, &wait->calls);
-        if (found < 0)
-            break;
-        kept = wait_filter(wait, events, found);
-        wait->count += kept;
-        timeout = 0;
-    } while (found == room && kept == 0);
-
-    if (atomic_load_explicit(&registry->epoch, PLX__RELAXED) != epoch)
-        (void)registry->backend->wake(registry->state, &wait->calls);
-    if (found == -EINTR)
-        wait->interrupted = true;
-    return found < 0 && found != -EINTR ? found : 0;
-}
-
 /* What a wait comes to once there was a look at everything. */
 static int wait_result(struct wait *wait)
 {
@@ -106,119 +68,169 @@ static int wait_result(struct wait *wait)
         return 0;
     if (wait->interrupted && wait->registry->return_on_signal)
         return -EINTR;
-    return wait->remaining == 0 ? 0 : WAIT_AGAIN;
+    return wait->remaining == 0 && !wait->cut ? 0 : WAIT_AGAIN;
 }
+
+/*
+ * After the kernel's wait, which returned `kept` and began when the set's epoch was `epoch`.
+ * Of those that sleep in a set that was replaced, one wakes the next.
+ */
+static int wait_harvested(struct wait *wait, int kept, uint32_t epoch)
+{
+    plx_registry *registry = wait->registry;
+    plx__harvest *harvest = &wait->harvest;
+
+    if (harvest->woken) {
+        harvest->woken = false;
+        plx__wake_clear(&registry->wake, PLX__WAKING); /* before the next look at the queue */
+        if (atomic_load_explicit(&registry->epoch, PLX__RELAXED) != epoch)
+            (void)registry->backend->wake(registry->state, &harvest->calls);
+    }
+    if (kept > 0)
+        wait->count += kept;
+    wait->interrupted = kept == -EINTR;
+    wait->cut = kept == 0 && harvest->found == harvest->room;
+    if (plx__ready_any(&registry->ready))
+        wait_take(wait, wait->capacity - wait->count);
+    return wait->count == 0 && kept < 0 && kept != -EINTR ? kept : wait_result(wait);
+}
+
+/* ---- The loop -------------------------------------------------------------- */
 
 /* Once through: queue, kernel, queue. `word` is the wake word from before. */
 static int wait_once(struct wait *wait, uint64_t word)
 {
     plx_registry *registry = wait->registry;
-    plx_nanos limit = wait->remaining;
-    int rc = 0;
+    uint32_t epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
+    plx_nanos timeout = wait->remaining;
 
-    if (word & (PLX__NOTIFIED | PLX__CLOSED) || plx__ready_any(&registry->ready)) {
+    if (word & PLX__CLOSED)
+        return 0;
+    if (word & PLX__NOTIFIED || plx__ready_any(&registry->ready)) {
         wait_stand_up(wait);
-        if (word & PLX__CLOSED)
-            return 0;
         int share = wait_share(wait);
         wait_take(wait, share);
-        if (share > 0 && wait->count == 0 && !(word & PLX__NOTIFIED) && limit != 0)
+        if (share > 0 && wait->count == 0 && !(word & PLX__NOTIFIED) && timeout != 0)
             return WAIT_AGAIN; /* others were quicker; to sleep, it must be announced anew */
-        wait->remaining = 0;
+        timeout = 0;
     }
-    if (wait->count < wait->capacity)
-        rc = wait_kernel(wait);
-    wait->remaining = limit;
-    if (plx__ready_any(&registry->ready))
-        wait_take(wait, wait->capacity - wait->count);
-    return rc < 0 && wait->count == 0 ? rc : wait_result(wait);
+    wait->harvest.events = wait->events + wait->count;
+    wait->harvest.room = wait->capacity - wait->count;
+    int kept = wait->harvest.room > 0 ? registry->backend->wait(registry->state, &wait->harvest, timeout) : 0;
+    return wait_harvested(wait, kept, epoch);
 }
 
-/* ---- The loop -------------------------------------------------------------- */
-
-static plx_nanos wait_time_left(plx_nanos deadline)
+/* Before the first and each further time through: announces itself; the wake word from before. */
+static inline uint64_t wait_announce(struct wait *wait)
 {
-    if (deadline == INT64_MAX)
-        return PLX_FOREVER;
-    plx_nanos now = plx__clock_now();
-    return deadline > now ? deadline - now : 0;
-}
+    uint64_t announced = wait->remaining == 0 ? 0 : PLX__SLEEPING & ~wait->standing;
 
-/* A kernel that takes one thread: the others wait for their turn. */
-static int wait_in_turn(struct wait *wait, plx_nanos deadline)
-{
-    plx__turn *turn = &wait->registry->turn;
-    bool waited;
-    bool mine = plx__turn_take(turn, wait->remaining == 0 ? INT64_MIN : deadline, &waited);
-
-    if (!mine) { /* the time is up, and the thread inside takes what the kernel has */
-        wait->remaining = 0;
-        wait_take(wait, wait->capacity);
-        return wait_result(wait);
-    }
-    if (waited)
-        wait->remaining = wait_time_left(deadline);
-    uint64_t announced = wait->remaining == 0 ? 0 : PLX__SLEEPING;
-    uint64_t word = plx__wake_add(&wait->registry->wake, announced);
     wait->standing += announced;
-    int rc = wait_once(wait, word);
-    wait_stand_up(wait);
-    plx__turn_drop(turn);
-    return rc;
+    return plx__wake_add(&wait->registry->wake, announced);
 }
 
-static int wait_again(struct wait *wait, plx_nanos deadline)
+/*
+ * A kernel that takes one thread: the others wait for their turn. False if it did not come:
+ * the time is up, and the thread that has it takes what the kernel has.
+ */
+static bool wait_turn(struct wait *wait)
+{
+    bool waited;
+    plx_nanos deadline = wait->remaining == 0 ? INT64_MIN : wait->deadline;
+
+    if (!plx__turn_take(&wait->registry->turn, deadline, &waited))
+        return false;
+    if (waited)
+        wait->remaining = wait_time_left(wait->deadline);
+    return true;
+}
+
+/* ---- In and out ------------------------------------------------------------ */
+
+/* By the one thread that writes the counter; others may read it. */
+static inline void wait_add(_Atomic(uint64_t) *counter, uint64_t amount)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, PLX__RELAXED) + amount, PLX__RELAXED);
+}
+
+/* Out: counts, and takes itself from the wake word. What the wait returns. */
+static inline int wait_leave(plx_registry *registry, uint64_t standing, bool alone, int rc, uint32_t calls)
+{
+    uint64_t events = rc > 0 ? (uint64_t)rc : 0;
+
+    if (alone) {
+        wait_add(&registry->alone.waits, 1);
+        wait_add(&registry->alone.events, events);
+        wait_add(&registry->alone.calls, calls);
+    } else {
+        atomic_fetch_add_explicit(&registry->others.waits, 1, PLX__RELAXED);
+        atomic_fetch_add_explicit(&registry->others.events, events, PLX__RELAXED);
+        atomic_fetch_add_explicit(&registry->others.calls, calls, PLX__RELAXED);
+    }
+    return plx__wake_leave(registry, &registry->wake, standing, rc < 0 ? 0 : PLX__NOTIFIED) ? rc : -ECANCELED;
+}
+
+/* Any wait but the usual: from its beginning, or with `rc` from its first time through. */
+PLX__RARE static int wait_loop(struct wait *wait, int rc, bool alone)
 {
     plx_registry *registry = wait->registry;
+    bool shared = registry->backend->shared;
 
-    wait->interrupted = false;
-    wait->remaining = wait_time_left(deadline);
-    if (wait->remaining == 0)
-        return 0;
-    if (!registry->backend->shared)
-        return wait_in_turn(wait, deadline);
-    uint64_t announced = wait->standing & PLX__SLEEPING_MASK ? 0 : PLX__SLEEPING;
-    wait->standing += announced;
-    return wait_once(wait, plx__wake_add(&registry->wake, announced));
+    while (rc == WAIT_AGAIN) {
+        if (!shared && !wait_turn(wait)) {
+            wait_take(wait, wait->capacity);
+            rc = wait->count;
+            break;
+        }
+        rc = wait_once(wait, wait_announce(wait));
+        if (!shared) {
+            wait_stand_up(wait);
+            plx__turn_drop(&registry->turn);
+        }
+        if (rc == WAIT_AGAIN) {
+            wait->remaining = wait_time_left(wait->deadline);
+            if (wait->remaining == 0 && !wait->cut)
+                rc = 0;
+        }
+    }
+    if (plx__ready_any(&registry->ready)) { /* more than fitted: somebody else may take it */
+        wait_stand_up(wait);
+        plx__wake_pass(registry);
+    }
+    return wait_leave(registry, wait->standing, alone, rc, wait->harvest.calls);
 }
 
-static inline void wait_count(_Atomic(uint64_t) *counter, uint64_t amount, bool alone)
-{
-    if (alone)
-        atomic_store_explicit(counter, atomic_load_explicit(counter, PLX__RELAXED) + amount, PLX__RELAXED);
-    else
-        atomic_fetch_add_explicit(counter, amount, PLX__RELAXED);
-}
-
-static inline void wait_tally(plx__tally *tally, bool alone, const struct wait *wait, int rc)
-{
-    wait_count(&tally->waits, 1, alone);
-    wait_count(&tally->events, rc > 0 ? (uint64_t)rc : 0, alone);
-    wait_count(&tally->calls, wait->calls, alone);
-}
-
+/*
+ * The usual wait finds nothing queued, and something in the kernel. What was queued in the
+ * meantime has made a wake, which is still to come. Whatever does not end here goes on in
+ * the loop.
+ */
 static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx_nanos remaining, plx_nanos deadline)
 {
+    const plx__backend *backend = registry->backend;
+    uint64_t standing = PLX__INSIDE + (remaining != 0 && backend->shared ? PLX__SLEEPING : 0);
+    uint64_t word = plx__wake_add(&registry->wake, standing);
+    bool alone = (word & PLX__INSIDE_MASK) == 0;
+    plx__harvest harvest = {.registry = registry, .table = &registry->table, .events = events, .room = capacity};
+    uint32_t epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
+    bool usual = backend->shared && !(word & (PLX__NOTIFIED | PLX__CLOSED)) && !plx__ready_any(&registry->ready);
+    int kept = 0;
+
+    if (usual) {
+        kept = backend->wait(registry->state, &harvest, remaining);
+        if (kept > 0 && !harvest.woken)
+            return wait_leave(registry, standing, alone, kept, harvest.calls);
+    }
     struct wait wait = {
         .registry = registry,
         .events = events,
         .capacity = capacity,
         .remaining = remaining,
-        .standing = PLX__INSIDE + (registry->backend->shared && remaining != 0 ? PLX__SLEEPING : 0),
+        .deadline = deadline,
+        .standing = standing,
+        .harvest = harvest,
     };
-    uint64_t word = plx__wake_add(&registry->wake, wait.standing);
-    bool alone = (word & PLX__INSIDE_MASK) == 0;
-
-    int rc = registry->backend->shared ? wait_once(&wait, word) : wait_in_turn(&wait, deadline);
-    while (rc == WAIT_AGAIN)
-        rc = wait_again(&wait, deadline);
-
-    if (plx__ready_any(&registry->ready)) {
-        wait_stand_up(&wait);
-        plx__wake_pass(registry);
-    }
-    wait_tally(&registry->tally[alone ? 0 : 1], alone, &wait, rc);
-    return plx__wake_leave(registry, wait.standing, rc >= 0) ? rc : -ECANCELED;
+    return wait_loop(&wait, usual ? wait_harvested(&wait, kept, epoch) : WAIT_AGAIN, alone);
 }
 
 static int wait_check(plx_poller *poller, plx_event *events, int capacity)
@@ -236,7 +248,9 @@ int plx_poller_wait(plx_poller *poller, plx_event *events, int capacity, plx_nan
         rc = -EINVAL;
     if (rc < 0)
         return rc;
-    plx_nanos deadline = timeout > 0 ? plx__clock_add(plx__clock_now(), timeout) : INT64_MAX;
+    plx_nanos deadline = timeout < 0 ? INT64_MAX : INT64_MIN;
+    if (timeout > 0)
+        deadline = plx__clock_add(plx__clock_now(), timeout);
     return wait_run(&poller->registry, events, capacity, timeout, deadline);
 }
 
@@ -247,6 +261,6 @@ int plx_poller_wait_until(plx_poller *poller, plx_event *events, int capacity, p
     if (rc < 0)
         return rc;
     if (deadline == PLX_FOREVER)
-        return wait_run(&poller->registry, events, capacity, PLX_FOREVER, INT64_MAX);
+        deadline = INT64_MAX;
     return wait_run(&poller->registry, events, capacity, wait_time_left(deadline), deadline);
 }

@@ -40,7 +40,7 @@ static int wake_claim(plx_registry *registry)
         plx__wake_clear(wake, PLX__WAKING);
         rc = failure;
     }
-    return plx__wake_leave(registry, PLX__CALLING, false) ? rc : -PLX_ESHUTDOWN;
+    return plx__wake_leave(registry, wake, PLX__CALLING, 0) ? rc : -PLX_ESHUTDOWN;
 }
 
 int plx__wake_send(plx_registry *registry)
@@ -58,20 +58,11 @@ void plx__wake_pass(plx_registry *registry)
     (void)wake_claim(registry);
 }
 
-bool plx__wake_leave(plx_registry *registry, uint64_t amount, bool used)
+/* The closer holds the lock whenever it looks, so it goes on only after this unlock. */
+bool plx__wake_leave_closed(plx_registry *registry, uint64_t amount)
 {
-    plx__wake *wake = &registry->wake;
-    uint64_t flags = used ? PLX__NOTIFIED : 0;
-    uint64_t word = atomic_load_explicit(&wake->word, PLX__RELAXED);
-
-    while (!(word & PLX__CLOSED))
-        if (atomic_compare_exchange_weak_explicit(&wake->word, &word, (word - amount) & ~flags, PLX__SEQ_CST,
-                                                  PLX__RELAXED))
-            return true;
-
-    /* The closer holds the lock whenever it looks, so it goes on only after this unlock. */
     plx__lock_take(&registry->lock);
-    plx__wake_sub(wake, amount);
+    plx__wake_sub(&registry->wake, amount);
     plx__condition_broadcast(&registry->departed);
     plx__lock_drop(&registry->lock);
     return false;

@@ -72,12 +72,25 @@ int plx__wake_send(struct plx_registry *registry);
 void plx__wake_pass(struct plx_registry *registry);
 
 /*
- * Takes `amount` and, with `used`, the notify from the word. Returns false if the poller is
- * being closed; then the closer has been told, and nothing of the poller may be touched.
+ * Takes `amount` and these flags from the word. Returns false if the poller is being
+ * closed; then the closer has been told, and nothing of the poller may be touched.
  */
-bool plx__wake_leave(struct plx_registry *registry, uint64_t amount, bool used);
+static inline bool plx__wake_leave(struct plx_registry *registry, plx__wake *wake, uint64_t amount, uint64_t flags);
+
+bool plx__wake_leave_closed(struct plx_registry *registry, uint64_t amount);
 
 /* Closes: sends everybody home and waits, under the registry's lock, until they are gone. */
 void plx__wake_close(struct plx_registry *registry);
+
+static inline bool plx__wake_leave(struct plx_registry *registry, plx__wake *wake, uint64_t amount, uint64_t flags)
+{
+    uint64_t word = atomic_load_explicit(&wake->word, PLX__RELAXED);
+
+    while (!(word & PLX__CLOSED))
+        if (atomic_compare_exchange_weak_explicit(&wake->word, &word, (word - amount) & ~flags, PLX__SEQ_CST,
+                                                  PLX__RELAXED))
+            return true;
+    return plx__wake_leave_closed(registry, amount);
+}
 
 #endif

@@ -7,7 +7,7 @@
 
 plx_nanos plx__clock_now(void)
 {
-    struct timespec now = {0};
+    struct timespec now;
 
     (void)plx__posix.clock_gettime(CLOCK_MONOTONIC, &now);
     return (plx_nanos)now.tv_sec * 1000000000 + now.tv_nsec;

@@ -10,12 +10,23 @@
 #if defined(__linux__)
 #define _GNU_SOURCE 1
 #define PLX__HAS_EPOLL 1
+#define PLX__HAS_FUTEX 1
+#define PLX__HAS_PIPE2 1
 #else
 #define _POSIX_C_SOURCE 200809L
 #define PLX__HAS_EPOLL 0
+#define PLX__HAS_FUTEX 0
+#define PLX__HAS_PIPE2 0
 #endif
 
 #define PLX__HAS_POLL 1
+
+/* For functions that are rarely called and must not make the ones that call them slower. */
+#if defined(__GNUC__)
+#define PLX__RARE __attribute__((noinline, cold))
+#else
+#define PLX__RARE
+#endif
 
 /* System calls go through constant tables, which only the build for the tests may change. */
 #ifdef PLX_TESTING

@@ -3,21 +3,52 @@
 #ifndef PLX__LINUX_H
 #define PLX__LINUX_H
 
-#include "os/config.h"
+#include "os/posix.h"
 
 #include <pollux.h>
 
 #include <sys/epoll.h>
 
+/* The kernel takes two 64-bit fields here, also on machines whose timespec has 32 bits. */
+typedef struct plx__timespec64 {
+    int64_t seconds;
+    int64_t nanoseconds;
+} plx__timespec64;
+
 typedef struct plx__linux_calls {
-    int (*epoll_create)(void);
-    int (*epoll_control)(int epoll, int operation, int fd, struct epoll_event *event);
+    int (*epoll_create1)(int flags);
+    int (*epoll_ctl)(int epoll, int operation, int fd, struct epoll_event *event);
     int (*epoll_wait)(int epoll, struct epoll_event *events, int capacity, int milliseconds);
-    int (*epoll_wait_nanos)(int epoll, struct epoll_event *events, int capacity, plx_nanos timeout);
-    int (*eventfd)(void);
-    int (*replace)(int from, int onto); /* dup3, close-on-exec */
+    int (*epoll_pwait2)(int epoll, struct epoll_event *events, int capacity, const plx__timespec64 *timeout);
+    int (*eventfd)(unsigned value, int flags);
+    int (*dup3)(int from, int onto, int flags);
 } plx__linux_calls;
 
 extern PLX__SEAM plx__linux_calls plx__linux;
+
+int plx__epoll_create(void);
+int plx__eventfd(void);
+
+/* dup3, close-on-exec. */
+int plx__descriptor_replace(int from, int onto);
+
+static inline int plx__epoll_control(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    int saved = errno;
+    return plx__result(plx__linux.epoll_ctl(epoll, operation, fd, event), saved);
+}
+
+static inline int plx__epoll_wait(int epoll, struct epoll_event *events, int capacity, int milliseconds)
+{
+    int saved = errno;
+    return plx__result(plx__linux.epoll_wait(epoll, events, capacity, milliseconds), saved);
+}
+
+static inline int plx__epoll_wait_nanos(int epoll, struct epoll_event *events, int capacity, plx_nanos timeout)
+{
+    int saved = errno;
+    plx__timespec64 limit = {.seconds = timeout / 1000000000, .nanoseconds = timeout % 1000000000};
+    return plx__result(plx__linux.epoll_pwait2(epoll, events, capacity, &limit), saved);
+}
 
 #endif

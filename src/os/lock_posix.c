@@ -4,6 +4,8 @@
 
 #include "os/lock.h"
 
+#if !PLX__HAS_FUTEX
+
 #include <time.h>
 
 int plx__lock_init(plx__lock *lock)
@@ -14,21 +16,6 @@ int plx__lock_init(plx__lock *lock)
 void plx__lock_fini(plx__lock *lock)
 {
     pthread_mutex_destroy(&lock->mutex);
-}
-
-void plx__lock_take(plx__lock *lock)
-{
-    pthread_mutex_lock(&lock->mutex);
-}
-
-bool plx__lock_try(plx__lock *lock)
-{
-    return pthread_mutex_trylock(&lock->mutex) == 0;
-}
-
-void plx__lock_drop(plx__lock *lock)
-{
-    pthread_mutex_unlock(&lock->mutex);
 }
 
 int plx__condition_init(plx__condition *condition)
@@ -72,3 +59,5 @@ void plx__condition_broadcast(plx__condition *condition)
 {
     pthread_cond_broadcast(&condition->cond);
 }
+
+#endif

@@ -1,30 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The system calls of POSIX, with negative errno values for results. */
+/* The system calls of POSIX. */
 #include "os/config.h"
 
-#include "os/posix.h"
 #include "os/descriptor.h"
+#include "os/posix.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-static int posix_close(int fd)
+#if PLX__HAS_PIPE2
+
+static int posix_pipe(int fds[2])
 {
-    int saved = errno;
-    return plx__posix_result(close(fd), saved);
+    return pipe2(fds, O_CLOEXEC | O_NONBLOCK);
 }
 
-static int posix_read(int fd, void *buffer, size_t size)
-{
-    int saved = errno;
-    return plx__posix_result(read(fd, buffer, size), saved);
-}
-
-static int posix_write(int fd, const void *buffer, size_t size)
-{
-    int saved = errno;
-    return plx__posix_result(write(fd, buffer, size), saved);
-}
+#else
 
 static int posix_set_flags(int fd)
 {
@@ -35,50 +26,75 @@ static int posix_set_flags(int fd)
 
 static int posix_pipe(int fds[2])
 {
-    int saved = errno;
     int both[2];
-    int rc = plx__posix_result(pipe(both), saved);
 
-    if (rc < 0)
-        return rc;
+    if (pipe(both) < 0)
+        return -1;
     if (posix_set_flags(both[0]) < 0 || posix_set_flags(both[1]) < 0) {
-        rc = plx__posix_result(-1, saved);
-        (void)posix_close(both[0]);
-        (void)posix_close(both[1]);
-        return rc;
+        int error = errno;
+        close(both[0]);
+        close(both[1]);
+        errno = error;
+        return -1;
     }
     fds[0] = both[0];
     fds[1] = both[1];
     return 0;
 }
 
+#endif
+
+/* Not by name: the C library's may be a macro, or have another signature. */
 static int posix_fstat(int fd, struct stat *status)
 {
-    int saved = errno;
-    return plx__posix_result(fstat(fd, status), saved);
-}
-
-static int posix_poll(struct pollfd *fds, nfds_t count, int milliseconds)
-{
-    int saved = errno;
-    return plx__posix_result(poll(fds, count, milliseconds), saved);
-}
-
-static int posix_clock_gettime(clockid_t clock, struct timespec *now)
-{
-    int saved = errno;
-    return plx__posix_result(clock_gettime(clock, now), saved);
+    return fstat(fd, status);
 }
 
 PLX__SEAM plx__posix_calls plx__posix = {
-    .close = posix_close,
-    .read = posix_read,
-    .write = posix_write,
+    .close = close,
+    .read = read,
+    .write = write,
     .pipe = posix_pipe,
     .fstat = posix_fstat,
-    .poll = posix_poll,
-    .clock_gettime = posix_clock_gettime,
+    .poll = poll,
+    .clock_gettime = clock_gettime,
 };
+
+void plx__close(int fd)
+{
+    int saved = errno;
+    (void)plx__result(plx__posix.close(fd), saved);
+}
+
+int plx__read(int fd, void *buffer, size_t size)
+{
+    int saved = errno;
+    return plx__result(plx__posix.read(fd, buffer, size), saved);
+}
+
+int plx__write(int fd, const void *buffer, size_t size)
+{
+    int saved = errno;
+    return plx__result(plx__posix.write(fd, buffer, size), saved);
+}
+
+int plx__pipe(int fds[2])
+{
+    int saved = errno;
+    return plx__result(plx__posix.pipe(fds), saved);
+}
+
+int plx__poll(struct pollfd *fds, size_t count, int milliseconds)
+{
+    int saved = errno;
+    return plx__result(plx__posix.poll(fds, (nfds_t)count, milliseconds), saved);
+}
+
+static int posix_status(int fd, struct stat *status)
+{
+    int saved = errno;
+    return plx__result(plx__posix.fstat(fd, status), saved);
+}
 
 /* Of the character devices /dev/null is the one that programs are given for a terminal. */
 static bool posix_is_null(const struct stat *status)
@@ -91,10 +107,10 @@ static bool posix_is_null(const struct stat *status)
     return same;
 }
 
-int plx__posix_identify(int fd, plx__identity *identity)
+int plx__identify(int fd, plx__identity *identity)
 {
     struct stat status;
-    int rc = plx__posix.fstat(fd, &status);
+    int rc = posix_status(fd, &status);
 
     if (rc < 0)
         return rc;
@@ -105,16 +121,16 @@ int plx__posix_identify(int fd, plx__identity *identity)
     return 0;
 }
 
+bool plx__is_pipe(int fd)
+{
+    struct stat status;
+
+    return posix_status(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
 bool plx__descriptor_is_open(plx_fd fd)
 {
     struct stat status;
 
-    return plx__posix.fstat(fd, &status) != -EBADF;
-}
-
-bool plx__posix_is_pipe(int fd)
-{
-    struct stat status;
-
-    return plx__posix.fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    return posix_status(fd, &status) != -EBADF;
 }

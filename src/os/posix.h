@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system calls of POSIX that the library makes, behind one table: 0 or a count on
- * success, a negative errno value on failure, and errno left as it was. The build for
- * the tests may replace entries, so that each call can be made to fail.
+ * The system calls of POSIX that the library makes. They go through a table of the C
+ * library's functions, constant but in the build for the tests, which can so make each of
+ * them fail. The callers below it return 0 or a count, or a negative errno value, and
+ * leave errno as it was.
  */
 #ifndef PLX__POSIX_H
 #define PLX__POSIX_H
@@ -15,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <time.h>
 
 /* Not in every system's poll(2); without it the end of the peer's writing is seen by reading. */
@@ -26,8 +28,8 @@
 
 typedef struct plx__posix_calls {
     int (*close)(int fd);
-    int (*read)(int fd, void *buffer, size_t size);
-    int (*write)(int fd, const void *buffer, size_t size);
+    ssize_t (*read)(int fd, void *buffer, size_t size);
+    ssize_t (*write)(int fd, const void *buffer, size_t size);
     int (*pipe)(int fds[2]); /* both ends close-on-exec and non-blocking */
     int (*fstat)(int fd, struct stat *status);
     int (*poll)(struct pollfd *fds, nfds_t count, int milliseconds);
@@ -35,6 +37,12 @@ typedef struct plx__posix_calls {
 } plx__posix_calls;
 
 extern PLX__SEAM plx__posix_calls plx__posix;
+
+void plx__close(int fd);
+int  plx__read(int fd, void *buffer, size_t size);
+int  plx__write(int fd, const void *buffer, size_t size);
+int  plx__pipe(int fds[2]);
+int  plx__poll(struct pollfd *fds, size_t count, int milliseconds);
 
 /* Which open file a descriptor names, as far as POSIX can tell. */
 typedef struct plx__identity {
@@ -46,16 +54,16 @@ typedef struct plx__identity {
  * 0 and the identity of a descriptor that poll(2) can wait for; -EPERM for one that is
  * always ready (a file, a folder, a disk, /dev/null), -EBADF if it is closed.
  */
-int plx__posix_identify(int fd, plx__identity *identity);
+int plx__identify(int fd, plx__identity *identity);
 
 /*
  * Whether the descriptor is a pipe or a FIFO. The kernel reports the end of its readers
  * as an error alone; only for a pipe does that mean that writing is over.
  */
-bool plx__posix_is_pipe(int fd);
+bool plx__is_pipe(int fd);
 
 /* A call's own result, or its negated errno after errno was put back to what it was. */
-static inline int plx__posix_result(long rc, int saved)
+static inline int plx__result(long rc, int saved)
 {
     if (rc >= 0)
         return (int)rc;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the kernel's event to the caller's: what a backend's wait hands its events to. The
+ * table is read without a lock: tag, token and interest, tag; see plx__entry_publish.
+ */
+#ifndef PLX__HARVEST_H
+#define PLX__HARVEST_H
+
+#include "core/table.h"
+#include "os/config.h"
+
+/* The tag of the event that a wake makes. No key of a registration has it: SLOW is set. */
+#define PLX__WAKE_TAG UINT32_MAX
+
+typedef struct plx__harvest {
+    struct plx_registry *registry;
+    const plx__table *table;
+    plx_event *events; /* where they go */
+    int room;          /* at most so many */
+    int found;         /* events that the kernel had; from the backend, as the rest */
+    bool woken;        /* one of them was a wake */
+    uint32_t calls;    /* system calls made; grows */
+} plx__harvest;
+
+PLX__RARE bool plx__harvest_slow(plx__harvest *harvest, const plx__key *key, uint32_t flags, uint32_t native,
+                                  plx_event *event);
+
+/*
+ * One event of the kernel: its key, all that it reports in our flags, and in its own. True
+ * if somebody is to be told; then *event is written. Events go to harvest->events in order.
+ *
+ * What needs a second look is left to the slow half: errors and hang-ups, oneshots, native
+ * registrations, and keys that the table does not know any more.
+ */
+static inline bool plx__harvest_event(plx__harvest *harvest, plx__view view, const plx__key *key, uint32_t flags,
+                                      uint32_t native, plx_event *event)
+{
+    plx__entry *entry = plx__view_entry(view, key->fd);
+    uint32_t tag = atomic_load_explicit(&entry->tag, PLX__ACQUIRE);
+    plx_token token = atomic_load_explicit(&entry->token, PLX__ACQUIRE);
+    uint32_t reported = flags & atomic_load_explicit(&entry->interest, PLX__ACQUIRE);
+
+    if (tag != key->tag || flags & (PLX_WRITE_CLOSED | PLX_ERROR) ||
+        atomic_load_explicit(&entry->tag, PLX__RELAXED) != tag)
+        return plx__harvest_slow(harvest, key, flags, native, event);
+    if (!reported)
+        return false;
+    event->token = token;
+    event->flags = reported;
+    event->native = native;
+    event->data = 0;
+    return true;
+}
+
+#endif
