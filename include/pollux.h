@@ -40,8 +40,8 @@
  *   Threads   Every function may be called from any thread at any time, also
  *             while others wait. Exceptions: plx_poller_close, and the last
  *             release of an object, end what the caller's other threads must
- *             no longer use. No function is a pthread cancellation point, and
- *             none may be called from a signal handler.
+ *             no longer use. None may be called from a signal handler, and a
+ *             thread that is in one must not be cancelled (pthread_cancel).
  *   Time      plx_nanos is a signed 64-bit count of nanoseconds. Nothing is
  *             ever early. PLX_FOREVER (-1) means no limit.
  *   Memory    All of it comes from plx_options.allocator. Waiting allocates none.

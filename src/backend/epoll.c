@@ -100,7 +100,7 @@ static inline struct epoll_event ep_interest(const plx__watch *watch)
     };
 }
 
-static int ep_control(struct ep_state *ep, int operation, const plx__watch *watch, uint32_t *calls)
+static inline int ep_control(struct ep_state *ep, int operation, const plx__watch *watch, uint32_t *calls)
 {
     struct epoll_event interest = ep_interest(watch);
 

@@ -9,6 +9,17 @@
 #include "core/table.h"
 #include "os/config.h"
 
+/*
+ * The second look at the tag, after token and interest were read: whether they belong to it.
+ * Of the waiters that hold an event of a oneshot, the one that disarms it has it.
+ */
+static inline bool plx__entry_claim(plx__entry *entry, uint32_t tag, uint32_t interest)
+{
+    if (!(interest & PLX_ONESHOT))
+        return atomic_load_explicit(&entry->tag, PLX__RELAXED) == tag;
+    return atomic_compare_exchange_strong_explicit(&entry->tag, &tag, tag & ~PLX__ARMED, PLX__ACQ_REL, PLX__RELAXED);
+}
+
 /* The tag of the event that a wake makes. No key of a registration has it: SLOW is set. */
 #define PLX__WAKE_TAG UINT32_MAX
 
@@ -29,8 +40,8 @@ PLX__RARE bool plx__harvest_slow(plx__harvest *harvest, const plx__key *key, uin
  * One event of the kernel: its key, all that it reports in our flags, and in its own. True
  * if somebody is to be told; then *event is written. Events go to harvest->events in order.
  *
- * What needs a second look is left to the slow half: errors and hang-ups, oneshots, native
- * registrations, and keys that the table does not know any more.
+ * What needs more is left to the slow half: errors and hang-ups, entries that are SLOW, and
+ * keys that the table does not know any more.
  */
 static inline bool plx__harvest_event(plx__harvest *harvest, plx__view view, const plx__key *key, uint32_t flags,
                                       uint32_t native, plx_event *event)
@@ -38,13 +49,13 @@ static inline bool plx__harvest_event(plx__harvest *harvest, plx__view view, con
     plx__entry *entry = plx__view_entry(view, key->fd);
     uint32_t tag = atomic_load_explicit(&entry->tag, PLX__ACQUIRE);
     plx_token token = atomic_load_explicit(&entry->token, PLX__ACQUIRE);
-    uint32_t reported = flags & atomic_load_explicit(&entry->interest, PLX__ACQUIRE);
+    uint32_t interest = atomic_load_explicit(&entry->interest, PLX__ACQUIRE);
 
-    if (tag != key->tag || flags & (PLX_WRITE_CLOSED | PLX_ERROR) ||
-        atomic_load_explicit(&entry->tag, PLX__RELAXED) != tag)
+    uint32_t reported = flags & interest;
+
+    if (tag != key->tag || flags & (PLX_WRITE_CLOSED | PLX_ERROR) || !reported ||
+        !plx__entry_claim(entry, tag, interest))
         return plx__harvest_slow(harvest, key, flags, native, event);
-    if (!reported)
-        return false;
     event->token = token;
     event->flags = reported;
     event->native = native;

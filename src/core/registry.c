@@ -139,27 +139,35 @@ static int registry_register(plx_registry *registry, const struct registration *
     return rc;
 }
 
+/* The kernel refused: as it was before. What a waiter has dropped meanwhile is reported again. */
+PLX__RARE static void registry_restore(plx_registry *registry, plx__entry *entry, const plx__watch *was,
+                                       const struct registration *before, uint32_t tag, int rc)
+{
+    (void)plx__entry_hide(entry);
+    plx__entry_publish(entry, before->token, before->interest, tag);
+    if (rc != -EBADF && rc != -ENOENT && tag & PLX__ARMED)
+        (void)registry_modify(registry, was, was);
+}
+
 /*
  * Gives an entry a new token and interest, and the kernel the same. Without ARMED among the
  * bits a oneshot that has reported stays silent. Under the lock.
  */
 static inline int registry_change(plx_registry *registry, plx__entry *entry, const struct registration *wanted)
 {
-    plx_token token = atomic_load_explicit(&entry->token, PLX__RELAXED);
-    uint32_t interest = atomic_load_explicit(&entry->interest, PLX__RELAXED);
+    struct registration before = {
+        .interest = atomic_load_explicit(&entry->interest, PLX__RELAXED),
+        .token = atomic_load_explicit(&entry->token, PLX__RELAXED),
+    };
     uint32_t old = plx__entry_hide(entry);
     uint32_t tag = plx__tag_next(old, PLX__USED | wanted->bits | (old & PLX__ARMED));
-    plx__watch was = plx__watch_of(wanted->fd, old, interest);
+    plx__watch was = plx__watch_of(wanted->fd, old, before.interest);
     plx__watch now = plx__watch_of(wanted->fd, tag, wanted->interest);
 
     plx__entry_publish(entry, wanted->token, wanted->interest, tag);
     int rc = registry_modify(registry, &was, &now);
-    if (rc < 0) {
-        (void)plx__entry_hide(entry);
-        plx__entry_publish(entry, token, interest, old);
-        if (rc != -EBADF && rc != -ENOENT && old & PLX__ARMED)
-            (void)registry_modify(registry, &was, &was); /* reports what was dropped meanwhile */
-    }
+    if (rc < 0)
+        registry_restore(registry, entry, &was, &before, old, rc);
     return rc;
 }
 
@@ -185,11 +193,12 @@ static inline int registry_validate(const plx_registry *registry, plx_token toke
     return missing ? -ENOTSUP : 0;
 }
 
-static inline struct registration registry_wanted(plx_fd fd, plx_token token, uint32_t interest)
+static inline struct registration registry_wanted(const plx_registry *registry, plx_fd fd, plx_token token,
+                                                  uint32_t interest)
 {
     return (struct registration){
         .fd = fd,
-        .bits = PLX__ARMED | (interest & PLX_ONESHOT ? PLX__SLOW : 0),
+        .bits = PLX__ARMED | (interest & PLX_ONESHOT & ~registry->backend->modes ? PLX__SLOW : 0),
         .interest = plx__interest_pack(interest),
         .token = token,
     };
@@ -197,18 +206,22 @@ static inline struct registration registry_wanted(plx_fd fd, plx_token token, ui
 
 int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest)
 {
-    struct registration wanted = registry_wanted(fd, token, interest);
     int rc = registry_validate(registry, token, interest);
 
-    return rc < 0 ? rc : registry_register(registry, &wanted);
+    if (rc < 0)
+        return rc;
+    struct registration wanted = registry_wanted(registry, fd, token, interest);
+    return registry_register(registry, &wanted);
 }
 
 int plx_reregister(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest)
 {
-    struct registration wanted = registry_wanted(fd, token, interest);
     int rc = registry_validate(registry, token, interest);
 
-    return rc < 0 ? rc : registry_reregister(registry, &wanted);
+    if (rc < 0)
+        return rc;
+    struct registration wanted = registry_wanted(registry, fd, token, interest);
+    return registry_reregister(registry, &wanted);
 }
 
 static int registry_validate_native(const plx_registry *registry, plx_token token)
@@ -282,7 +295,7 @@ static int registry_adjust(plx_registry *registry, plx__entry *entry, plx_fd fd,
 
     if (rc < 0 || (now == was && (tag & PLX__ARMED || !enable)))
         return rc;
-    struct registration wanted = registry_wanted(fd, atomic_load_explicit(&entry->token, PLX__RELAXED), now);
+    struct registration wanted = registry_wanted(registry, fd, atomic_load_explicit(&entry->token, PLX__RELAXED), now);
     if (!enable)
         wanted.bits &= ~PLX__ARMED;
     return registry_change(registry, entry, &wanted);
@@ -387,14 +400,10 @@ bool plx__harvest_slow(plx__harvest *harvest, const plx__key *key, uint32_t flag
         if (flags == 0)
             return false;
     }
-    if (interest & PLX_ONESHOT) {
-        if (!atomic_compare_exchange_strong_explicit(&entry->tag, &tag, tag & ~PLX__ARMED, PLX__ACQ_REL, PLX__RELAXED))
-            return false;
-        if (!(registry->backend->modes & PLX_ONESHOT))
-            registry_disarm(registry, entry, (plx_fd)key->fd, tag);
-    } else if (atomic_load_explicit(&entry->tag, PLX__RELAXED) != tag) {
+    if (!plx__entry_claim(entry, tag, interest))
         return false;
-    }
+    if (interest & PLX_ONESHOT && !(registry->backend->modes & PLX_ONESHOT))
+        registry_disarm(registry, entry, (plx_fd)key->fd, tag);
     *event = (plx_event){.token = token, .flags = flags, .native = native};
     return true;
 }

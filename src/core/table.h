@@ -7,7 +7,8 @@
  *
  * USED    there is a registration.
  * ARMED   it may report; a oneshot that has reported may not.
- * SLOW    more is to be done with its events than to pass them on (oneshot, native).
+ * SLOW    more is to be done with its events than to pass them on: native, or a oneshot of
+ *         a kernel that does not disarm by itself.
  * NATIVE  the interest is the kernel's flags, not ours.
  *
  * The kernel is given a key, the descriptor and the tag with SLOW taken out, and hands it
@@ -46,8 +47,8 @@ typedef struct plx__table {
 /* One registration as the kernel shall see it. */
 typedef struct plx__watch {
     plx__key key;
-    uint32_t flags; /* what is reported, and the mode; 0: report nothing, but keep the registration */
-    bool native;    /* the flags are the kernel's own */
+    uint32_t flags; /* what is reported, and the mode, or the kernel's own flags if the tag says
+                       NATIVE; 0: report nothing, but keep the registration */
 } plx__watch;
 
 /*
@@ -77,14 +78,10 @@ static inline uint32_t plx__interest_unpack(uint32_t packed)
 /* What the kernel shall see of an entry. */
 static inline plx__watch plx__watch_of(plx_fd fd, uint32_t tag, uint32_t interest)
 {
-    bool native = tag & PLX__NATIVE;
-    bool loud = tag & PLX__ARMED && (native || interest & PLX__READINESS);
+    uint32_t flags = tag & PLX__NATIVE ? interest : interest & (PLX__READINESS | PLX__MODES);
+    bool loud = tag & PLX__ARMED && (tag & PLX__NATIVE || interest & PLX__READINESS);
 
-    return (plx__watch){
-        .key = {.fd = (uint32_t)fd, .tag = tag & ~PLX__SLOW},
-        .flags = !loud ? 0 : native ? interest : interest & (PLX__READINESS | PLX__MODES),
-        .native = native,
-    };
+    return (plx__watch){.key = {.fd = (uint32_t)fd, .tag = tag & ~PLX__SLOW}, .flags = loud ? flags : 0};
 }
 
 /* The next generation, with these bits. */
@@ -113,12 +110,19 @@ static inline plx__entry *plx__view_entry(plx__view view, uint32_t fd)
     return page + (fd & (PLX__PAGE_SIZE - 1));
 }
 
-/* Takes the entry out of the readers' sight, so that it stands still; its tag before. */
+/*
+ * Takes the entry out of the readers' sight, so that it stands still; its tag before. Readers
+ * write only to clear ARMED: without it a store is enough.
+ */
 static inline uint32_t plx__entry_hide(plx__entry *entry)
 {
-    uint32_t tag = atomic_load_explicit(&entry->tag, PLX__RELAXED);
+    uint32_t tag = atomic_load_explicit(&entry->tag, PLX__ACQUIRE);
+    uint32_t hidden = tag & ~(PLX__USED | PLX__ARMED);
 
-    return atomic_exchange_explicit(&entry->tag, tag & ~(PLX__USED | PLX__ARMED), PLX__ACQ_REL);
+    if (tag & PLX__ARMED)
+        return atomic_exchange_explicit(&entry->tag, hidden, PLX__ACQ_REL);
+    atomic_store_explicit(&entry->tag, hidden, PLX__RELAXED);
+    return tag;
 }
 
 /*
