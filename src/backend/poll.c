@@ -25,6 +25,7 @@ struct pl_slot {
     plx__key key;
     plx__identity identity;
     uint64_t changed; /* the visit to the kernel during which it changed */
+    bool gone;        /* the number was found closed, or to be another file: silent */
 };
 
 struct pl_state {
@@ -188,7 +189,7 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
         rc = -ENOMEM;
         goto unlock;
     }
-    if (*place && pl_same(&pl->slots[*place].identity, &identity)) {
+    if (*place && !pl->slots[*place].gone && pl_same(&pl->slots[*place].identity, &identity)) {
         rc = -EEXIST;
         goto unlock;
     }
@@ -224,6 +225,7 @@ static int pl_modify(void *state, const plx__watch *was, const plx__watch *now, 
     } else {
         pl->set[place] = pl_interest(now);
         slot->key = now->key;
+        slot->gone = false;
         pl_mark(pl, slot);
         if (disarm) /* less to wait for; the sleeper finds out when it looks */
             pl->changed = true;
@@ -293,6 +295,7 @@ static bool pl_believe(struct pl_state *pl, size_t place, int revents, uint32_t 
             return true;
     }
     element->fd = -1 - element->fd;
+    pl->slots[place].gone = true;
     pl->changed = true;
     return revents & POLLNVAL;
 }
