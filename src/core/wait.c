@@ -64,8 +64,10 @@ static int wait_result(struct wait *wait)
 {
     if (wait->count > 0)
         return wait->count;
-    if (plx__wake_word(&wait->registry->wake) & (PLX__NOTIFIED | PLX__CLOSED))
-        return 0;
+    plx__wake *wake = &wait->registry->wake;
+    uint64_t word = plx__wake_word(wake);
+    if (word & PLX__CLOSED || (word & PLX__NOTIFIED && plx__wake_clear(wake, PLX__NOTIFIED) & PLX__NOTIFIED))
+        return 0; /* of several waiters, one has the notify */
     if (wait->interrupted && wait->registry->return_on_signal)
         return -EINTR;
     return wait->remaining == 0 && !wait->cut ? 0 : WAIT_AGAIN;
@@ -170,6 +172,17 @@ static inline int wait_leave(plx_registry *registry, uint64_t standing, bool alo
     return plx__wake_leave(registry, &registry->wake, standing, rc < 0 ? 0 : PLX__NOTIFIED) ? rc : -ECANCELED;
 }
 
+/* After a time through that came to `rc`: goes on only if there is time, or more to be had. */
+static int wait_more(struct wait *wait, int rc)
+{
+    if (rc == WAIT_AGAIN) {
+        wait->remaining = wait_time_left(wait->deadline);
+        if (wait->remaining == 0 && !wait->cut)
+            rc = 0;
+    }
+    return rc;
+}
+
 /* Any wait but the usual: from its beginning, or with `rc` from its first time through. */
 PLX__RARE static int wait_loop(struct wait *wait, int rc, bool alone)
 {
@@ -187,11 +200,7 @@ PLX__RARE static int wait_loop(struct wait *wait, int rc, bool alone)
             wait_stand_up(wait);
             plx__turn_drop(&registry->turn);
         }
-        if (rc == WAIT_AGAIN) {
-            wait->remaining = wait_time_left(wait->deadline);
-            if (wait->remaining == 0 && !wait->cut)
-                rc = 0;
-        }
+        rc = wait_more(wait, rc);
     }
     if (plx__ready_any(&registry->ready)) { /* more than fitted: somebody else may take it */
         wait_stand_up(wait);
@@ -230,7 +239,7 @@ static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx
         .standing = standing,
         .harvest = harvest,
     };
-    return wait_loop(&wait, usual ? wait_harvested(&wait, kept, epoch) : WAIT_AGAIN, alone);
+    return wait_loop(&wait, usual ? wait_more(&wait, wait_harvested(&wait, kept, epoch)) : WAIT_AGAIN, alone);
 }
 
 static int wait_check(plx_poller *poller, plx_event *events, int capacity)
