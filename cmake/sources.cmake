@@ -1,0 +1,33 @@
+# The source files of the library, by room, and those of the system it is built for.
+
+set(POLLUX_SOURCES
+    src/core/describe.c
+    src/core/error.c
+    src/core/memory.c
+    src/core/pages.c
+    src/core/poller.c
+    src/core/post.c
+    src/core/ready.c
+    src/core/registry.c
+    src/core/table.c
+    src/core/turn.c
+    src/core/wait.c
+    src/core/wake.c
+    src/core/waker.c
+    src/backend/backend.c
+    src/backend/poll.c
+    src/os/clock_posix.c
+    src/os/fork_posix.c
+    src/os/posix.c)
+
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    list(APPEND POLLUX_SOURCES
+        src/backend/epoll.c
+        src/os/linux.c
+        src/os/lock_futex.c)
+else()
+    list(APPEND POLLUX_SOURCES
+        src/os/lock_posix.c)
+endif()
+
+list(TRANSFORM POLLUX_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/)
