@@ -178,11 +178,9 @@ PLX__RARE static bool ep_unusual(plx__harvest *harvest, const plx__key *key, uin
     return plx__harvest_slow(harvest, key, flags, events, event);
 }
 
-static int ep_sleep(struct ep_state *ep, struct epoll_event *raw, plx__harvest *harvest, plx_nanos timeout)
+PLX__RARE static int ep_sleep_timed(struct ep_state *ep, struct epoll_event *raw, plx__harvest *harvest,
+                                    plx_nanos timeout)
 {
-    harvest->calls++;
-    if (timeout <= 0)
-        return plx__epoll_wait(ep->epoll, raw, harvest->room, timeout < 0 ? -1 : 0);
     if (!atomic_load_explicit(&ep->coarse, PLX__RELAXED)) {
         int rc = plx__epoll_wait_nanos(ep->epoll, raw, harvest->room, timeout);
         if (rc != -ENOSYS && rc != -EPERM)
@@ -191,6 +189,14 @@ static int ep_sleep(struct ep_state *ep, struct epoll_event *raw, plx__harvest *
         harvest->calls++;
     }
     return plx__epoll_wait(ep->epoll, raw, harvest->room, plx__clock_milliseconds(timeout));
+}
+
+static inline int ep_sleep(struct ep_state *ep, struct epoll_event *raw, plx__harvest *harvest, plx_nanos timeout)
+{
+    harvest->calls++;
+    if (timeout <= 0) /* 0 and PLX_FOREVER are the kernel's own */
+        return plx__epoll_wait(ep->epoll, raw, harvest->room, (int)timeout);
+    return ep_sleep_timed(ep, raw, harvest, timeout);
 }
 
 /*

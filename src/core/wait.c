@@ -19,6 +19,8 @@ struct wait {
     uint64_t round;      /* its name at the ready queue */
     plx_nanos remaining; /* time left; 0: do not block */
     plx_nanos deadline;
+    uint32_t epoch;      /* of the kernel's set when it went in */
+    bool alone;          /* nobody else was inside when it came */
     bool interrupted;    /* the kernel's wait was, by a signal handler */
     bool cut;            /* all that the kernel had room for was nobody's: there may be more */
     plx__harvest harvest;
@@ -74,10 +76,10 @@ static int wait_result(struct wait *wait)
 }
 
 /*
- * After the kernel's wait, which returned `kept` and began when the set's epoch was `epoch`.
- * Of those that sleep in a set that was replaced, one wakes the next.
+ * After the kernel's wait, which returned `kept`. Of those that sleep in a set that was
+ * replaced, one wakes the next.
  */
-static int wait_harvested(struct wait *wait, int kept, uint32_t epoch)
+static int wait_harvested(struct wait *wait, int kept)
 {
     plx_registry *registry = wait->registry;
     plx__harvest *harvest = &wait->harvest;
@@ -85,7 +87,7 @@ static int wait_harvested(struct wait *wait, int kept, uint32_t epoch)
     if (harvest->woken) {
         harvest->woken = false;
         plx__wake_clear(&registry->wake, PLX__WAKING); /* before the next look at the queue */
-        if (atomic_load_explicit(&registry->epoch, PLX__RELAXED) != epoch)
+        if (atomic_load_explicit(&registry->epoch, PLX__RELAXED) != wait->epoch)
             (void)registry->backend->wake(registry->state, &harvest->calls);
     }
     if (kept > 0)
@@ -103,9 +105,9 @@ static int wait_harvested(struct wait *wait, int kept, uint32_t epoch)
 static int wait_once(struct wait *wait, uint64_t word)
 {
     plx_registry *registry = wait->registry;
-    uint32_t epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
     plx_nanos timeout = wait->remaining;
 
+    wait->epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
     if (word & PLX__CLOSED)
         return 0;
     if (word & PLX__NOTIFIED || plx__ready_any(&registry->ready)) {
@@ -119,7 +121,7 @@ static int wait_once(struct wait *wait, uint64_t word)
     wait->harvest.events = wait->events + wait->count;
     wait->harvest.room = wait->capacity - wait->count;
     int kept = wait->harvest.room > 0 ? registry->backend->wait(registry->state, &wait->harvest, timeout) : 0;
-    return wait_harvested(wait, kept, epoch);
+    return wait_harvested(wait, kept);
 }
 
 /* Before the first and each further time through: announces itself; the wake word from before. */
@@ -156,20 +158,22 @@ static inline void wait_add(_Atomic(uint64_t) *counter, uint64_t amount)
 }
 
 /* Out: counts, and takes itself from the wake word. What the wait returns. */
-static inline int wait_leave(plx_registry *registry, uint64_t standing, bool alone, int rc, uint32_t calls)
+static inline int wait_leave(struct wait *wait, int rc)
 {
+    plx_registry *registry = wait->registry;
     uint64_t events = rc > 0 ? (uint64_t)rc : 0;
 
-    if (alone) {
+    if (wait->alone) {
         wait_add(&registry->alone.waits, 1);
         wait_add(&registry->alone.events, events);
-        wait_add(&registry->alone.calls, calls);
+        wait_add(&registry->alone.calls, wait->harvest.calls);
     } else {
         atomic_fetch_add_explicit(&registry->others.waits, 1, PLX__RELAXED);
         atomic_fetch_add_explicit(&registry->others.events, events, PLX__RELAXED);
-        atomic_fetch_add_explicit(&registry->others.calls, calls, PLX__RELAXED);
+        atomic_fetch_add_explicit(&registry->others.calls, wait->harvest.calls, PLX__RELAXED);
     }
-    return plx__wake_leave(registry, &registry->wake, standing, rc < 0 ? 0 : PLX__NOTIFIED) ? rc : -ECANCELED;
+    uint64_t used = rc < 0 ? 0 : PLX__NOTIFIED;
+    return plx__wake_leave(registry, &registry->wake, wait->standing, used) ? rc : -ECANCELED;
 }
 
 /* After a time through that came to `rc`: goes on only if there is time, or more to be had. */
@@ -184,7 +188,7 @@ static int wait_more(struct wait *wait, int rc)
 }
 
 /* Any wait but the usual: from its beginning, or with `rc` from its first time through. */
-PLX__RARE static int wait_loop(struct wait *wait, int rc, bool alone)
+static int wait_loop(struct wait *wait, int rc)
 {
     plx_registry *registry = wait->registry;
     bool shared = registry->backend->shared;
@@ -206,40 +210,54 @@ PLX__RARE static int wait_loop(struct wait *wait, int rc, bool alone)
         wait_stand_up(wait);
         plx__wake_pass(registry);
     }
-    return wait_leave(registry, wait->standing, alone, rc, wait->harvest.calls);
+    return wait_leave(wait, rc);
+}
+
+PLX__RARE static int wait_from_start(struct wait *wait)
+{
+    return wait_loop(wait, WAIT_AGAIN);
+}
+
+PLX__RARE static int wait_from_kernel(struct wait *wait, int kept)
+{
+    return wait_loop(wait, wait_more(wait, wait_harvested(wait, kept)));
 }
 
 /*
- * The usual wait finds nothing queued, and something in the kernel. What was queued in the
- * meantime has made a wake, which is still to come. Whatever does not end here goes on in
- * the loop.
+ * The usual wait finds nothing queued, and something in the kernel. What is queued in the
+ * meantime makes a wake, which is still to come. Whatever does not end here goes on in the
+ * loop.
  */
 static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx_nanos remaining, plx_nanos deadline)
 {
     const plx__backend *backend = registry->backend;
-    uint64_t standing = PLX__INSIDE + (remaining != 0 && backend->shared ? PLX__SLEEPING : 0);
-    uint64_t word = plx__wake_add(&registry->wake, standing);
-    bool alone = (word & PLX__INSIDE_MASK) == 0;
-    plx__harvest harvest = {.registry = registry, .table = &registry->table, .events = events, .room = capacity};
-    uint32_t epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
-    bool usual = backend->shared && !(word & (PLX__NOTIFIED | PLX__CLOSED)) && !plx__ready_any(&registry->ready);
-    int kept = 0;
+    struct wait wait; /* its other fields are written before they are read */
 
-    if (usual) {
-        kept = backend->wait(registry->state, &harvest, remaining);
-        if (kept > 0 && !harvest.woken)
-            return wait_leave(registry, standing, alone, kept, harvest.calls);
-    }
-    struct wait wait = {
-        .registry = registry,
-        .events = events,
-        .capacity = capacity,
-        .remaining = remaining,
-        .deadline = deadline,
-        .standing = standing,
-        .harvest = harvest,
-    };
-    return wait_loop(&wait, usual ? wait_more(&wait, wait_harvested(&wait, kept, epoch)) : WAIT_AGAIN, alone);
+    wait.registry = registry;
+    wait.events = events;
+    wait.capacity = capacity;
+    wait.count = 0;
+    wait.round = 0;
+    wait.remaining = remaining;
+    wait.deadline = deadline;
+    wait.cut = false;
+    wait.harvest.registry = registry;
+    wait.harvest.table = &registry->table;
+    wait.harvest.events = events;
+    wait.harvest.room = capacity;
+    wait.harvest.found = 0;
+    wait.harvest.woken = false;
+    wait.harvest.calls = 0;
+    wait.standing = PLX__INSIDE + (remaining != 0 && backend->shared ? PLX__SLEEPING : 0);
+    uint64_t word = plx__wake_add(&registry->wake, wait.standing);
+    wait.alone = (word & PLX__INSIDE_MASK) == 0;
+    if (!backend->shared || word & (PLX__NOTIFIED | PLX__CLOSED) || plx__ready_any(&registry->ready))
+        return wait_from_start(&wait);
+    wait.epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
+    int kept = backend->wait(registry->state, &wait.harvest, remaining);
+    if (kept <= 0 || wait.harvest.woken)
+        return wait_from_kernel(&wait, kept);
+    return wait_leave(&wait, kept);
 }
 
 static int wait_check(plx_poller *poller, plx_event *events, int capacity)
