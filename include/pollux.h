@@ -406,7 +406,8 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
  * Portability  the poll backend knows an open file by its device and inode numbers:
  *           after a close without deregister it cannot tell a new eventfd, or the same
- *           FIFO opened again, from the old one (-EEXIST until deregistered).
+ *           FIFO opened again, from the old one (-EEXIST until deregistered). A number
+ *           that it finds closed it reports once, as PLX_ERROR.
  */
 PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
 

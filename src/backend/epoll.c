@@ -132,8 +132,19 @@ static int ep_modify(void *state, const plx__watch *was, const plx__watch *now, 
 }
 
 /*
- * What the old set does not have any more is not taken over: the number was closed, and may
- * be another file by now. MOD tells; of an exclusive entry, which is there, it says EINVAL.
+ * Whether the old set still has the registration: if not, its number was closed, and may be
+ * another file by now. Of an exclusive entry, which is there, MOD says EINVAL.
+ */
+static bool ep_has(struct ep_state *ep, const plx__watch *watch, uint32_t *calls)
+{
+    int rc = ep_control(ep, EPOLL_CTL_MOD, watch, calls);
+
+    return rc == 0 || rc == -EINVAL;
+}
+
+/*
+ * Asked before and after, because another thread may make the number another file meanwhile;
+ * then the set stays in doubt.
  */
 static int ep_rebuild(void *state, const plx__table *table, uint32_t *calls)
 {
@@ -146,17 +157,23 @@ static int ep_rebuild(void *state, const plx__table *table, uint32_t *calls)
     if (fresh.epoll < 0)
         return fresh.epoll;
     int rc = ep_add_eventfd(fresh.epoll, ep->event);
+    bool doubt = false;
     while (rc == 0 && plx__table_next(table, &fd, &watch)) {
-        int known = ep_control(ep, EPOLL_CTL_MOD, &watch, calls);
-        if (known == 0 || known == -EINVAL)
-            rc = ep_control(&fresh, EPOLL_CTL_ADD, &watch, calls);
+        if (!ep_has(ep, &watch, calls))
+            continue;
+        rc = ep_control(&fresh, EPOLL_CTL_ADD, &watch, calls);
+        if (!ep_has(ep, &watch, calls)) {
+            (void)ep_control(&fresh, EPOLL_CTL_DEL, &watch, calls);
+            doubt = true;
+            rc = 0;
+        }
     }
     if (rc == 0) {
         rc = plx__descriptor_replace(fresh.epoll, ep->epoll);
         ++*calls;
     }
     plx__close(fresh.epoll);
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : doubt;
 }
 
 /*

@@ -193,9 +193,10 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
         rc = -EEXIST;
         goto unlock;
     }
-    if (!*place)
+    bool replaces = *place != 0; /* then it is silent until the modify that follows */
+    if (!replaces)
         *place = (uint32_t)pl->count++;
-    pl->set[*place] = pl_interest(watch);
+    pl->set[*place] = pl_interest(replaces ? &(plx__watch){.key = watch->key} : watch);
     pl->slots[*place] = (struct pl_slot){.key = watch->key, .identity = identity};
     pl_mark(pl, &pl->slots[*place]);
     pl_changed(pl, calls);
@@ -208,10 +209,10 @@ static int pl_modify(void *state, const plx__watch *was, const plx__watch *now, 
 {
     struct pl_state *pl = state;
     plx__identity identity;
-    bool disarm = !((was->key.tag ^ now->key.tag) & PLX__GENERATION); /* the file is not in question then */
+    bool same = !((was->key.tag ^ now->key.tag) & PLX__GENERATION); /* the file is not in question */
     int rc = 0;
 
-    if (!disarm) {
+    if (!same) {
         rc = plx__identify((int)now->key.fd, &identity);
         ++*calls;
     }
@@ -220,17 +221,17 @@ static int pl_modify(void *state, const plx__watch *was, const plx__watch *now, 
     plx__lock_take(&pl->lock);
     uint32_t place = *pl_place(pl, now);
     struct pl_slot *slot = &pl->slots[place];
-    if (!disarm && !pl_same(&slot->identity, &identity)) {
+    if (!same && !pl_same(&slot->identity, &identity)) {
         rc = -ENOENT;
     } else {
         pl->set[place] = pl_interest(now);
         slot->key = now->key;
-        slot->gone = false;
+        slot->gone = slot->gone && !now->flags;
         pl_mark(pl, slot);
-        if (disarm) /* less to wait for; the sleeper finds out when it looks */
-            pl->changed = true;
-        else
+        if (now->flags)
             pl_changed(pl, calls);
+        else /* less to wait for; the sleeper finds out when it looks */
+            pl->changed = true;
     }
     plx__lock_drop(&pl->lock);
     return rc;

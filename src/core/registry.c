@@ -351,8 +351,9 @@ static void registry_stale(plx_registry *registry)
         return;
     if (atomic_load_explicit(&registry->suspect, PLX__RELAXED)) {
         uint32_t calls = 0;
-        if (registry->backend->rebuild(registry->state, &registry->table, &calls) == 0) {
-            atomic_store_explicit(&registry->suspect, false, PLX__RELAXED);
+        int rc = registry->backend->rebuild(registry->state, &registry->table, &calls);
+        if (rc >= 0) {
+            atomic_store_explicit(&registry->suspect, rc > 0, PLX__RELAXED);
             atomic_fetch_add_explicit(&registry->epoch, 1, PLX__SEQ_CST);
             (void)registry->backend->wake(registry->state, &calls); /* the first of those in the old set */
         }

@@ -12,23 +12,20 @@
 
 _Atomic(uint32_t) plx__fork_generation;
 
-static pthread_mutex_t fork_once = PTHREAD_MUTEX_INITIALIZER;
-static bool fork_watched;
+static _Atomic(bool) fork_watched;
 
 static void fork_child(void)
 {
     atomic_fetch_add_explicit(&plx__fork_generation, 1, PLX__RELAXED);
 }
 
+/* Without a lock, which a fork could leave held: two handlers count as well as one. */
 int plx__fork_watch(void)
 {
-    int rc = 0;
-
-    pthread_mutex_lock(&fork_once);
-    if (!fork_watched) {
-        rc = -pthread_atfork(NULL, NULL, fork_child);
-        fork_watched = rc == 0;
-    }
-    pthread_mutex_unlock(&fork_once);
+    if (atomic_load_explicit(&fork_watched, PLX__ACQUIRE))
+        return 0;
+    int rc = -pthread_atfork(NULL, NULL, fork_child);
+    if (rc == 0)
+        atomic_store_explicit(&fork_watched, true, PLX__RELEASE);
     return rc;
 }

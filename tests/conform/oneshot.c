@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* Oneshot: one event for the registration as a whole, and then silence until armed again. */
+#include "support.h"
+
+typedef struct scene {
+    plx_poller   *poller;
+    plx_registry *registry;
+    plx_fd        fd, peer;
+} scene;
+
+static scene scene_open(uint32_t interest)
+{
+    scene s;
+    plx_fd ends[2];
+    s.poller = open_poller();
+    s.registry = plx_poller_registry(s.poller);
+    open_stream(ends);
+    s.fd = ends[0];
+    s.peer = ends[1];
+    CHECK_RC(plx_register(s.registry, s.fd, 1, interest | PLX_ONESHOT), 0);
+    return s;
+}
+
+static void scene_close(scene *s)
+{
+    plx_poller_close(s->poller);
+    close_fd(s->fd);
+    if (s->peer >= 0)
+        close_fd(s->peer);
+}
+
+CASE(oneshot_gives_one_event_in_all)
+{
+    scene s = scene_open(PLX_READABLE);
+    EXPECT_SILENCE(s.poller, 0);
+    put(s.peer, 1);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    EXPECT_SILENCE(s.poller, PLX_MSEC(1));
+    put(s.peer, 1);
+    EXPECT_SILENCE(s.poller, PLX_MSEC(1));
+    scene_close(&s);
+}
+
+CASE(reregister_arms_a_oneshot_again)
+{
+    scene s = scene_open(PLX_READABLE);
+    put(s.peer, 1);
+    for (int i = 0; i < 5; i++) {
+        EXPECT(s.poller, 1, PLX_READABLE);
+        EXPECT_SILENCE(s.poller, 0);
+        CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE | PLX_ONESHOT), 0);
+    }
+    scene_close(&s);
+}
+
+CASE(enable_arms_a_oneshot_again_with_its_whole_interest)
+{
+    scene s = scene_open(PLX_READABLE);
+    put(s.peer, 1);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    CHECK_RC(plx_enable(s.registry, s.fd, PLX_READABLE), 0);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    EXPECT_SILENCE(s.poller, 0);
+    CHECK_RC(plx_enable(s.registry, s.fd, PLX_WRITABLE), 0);
+    EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE);
+    EXPECT_SILENCE(s.poller, 0);
+    scene_close(&s);
+}
+
+CASE(disable_does_not_arm_a_oneshot)
+{
+    scene s = scene_open(PLX_READABLE | PLX_WRITABLE);
+    EXPECT(s.poller, 1, PLX_WRITABLE);
+    put(s.peer, 1);
+    CHECK_RC(plx_disable(s.registry, s.fd, PLX_WRITABLE), 0);
+    EXPECT_SILENCE(s.poller, 0);
+    CHECK_RC(plx_disable(s.registry, s.fd, 0), 0);
+    EXPECT_SILENCE(s.poller, 0);
+    CHECK_RC(plx_enable(s.registry, s.fd, PLX_READABLE), 0);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    scene_close(&s);
+}
+
+CASE(disable_leaves_an_armed_oneshot_armed)
+{
+    scene s = scene_open(PLX_READABLE | PLX_PRIORITY);
+    CHECK_RC(plx_disable(s.registry, s.fd, PLX_PRIORITY), 0);
+    put(s.peer, 1);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    EXPECT_SILENCE(s.poller, 0);
+    scene_close(&s);
+}
+
+CASE(oneshot_is_per_registration_not_per_direction)
+{
+    scene s = scene_open(PLX_READABLE | PLX_WRITABLE);
+    fill(s.fd);
+    put(s.peer, 1);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    drain(s.peer); /* now it is writable, too, and that is not to be heard */
+    await_ready(s.fd, READY_OUT);
+    EXPECT_SILENCE(s.poller, PLX_MSEC(1));
+    scene_close(&s);
+}
+
+CASE(arming_one_direction_never_invents_the_other)
+{
+    scene s = scene_open(PLX_READABLE | PLX_WRITABLE);
+    put(s.peer, 1);
+    EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE);
+    CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_WRITABLE | PLX_ONESHOT), 0);
+    EXPECT(s.poller, 1, PLX_WRITABLE);
+    CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE | PLX_ONESHOT), 0);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    drain(s.fd);
+    CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE | PLX_ONESHOT), 0);
+    EXPECT_SILENCE(s.poller, PLX_MSEC(1));
+    scene_close(&s);
+}
+
+CASE(disarmed_oneshot_is_silent_when_the_peer_closes)
+{
+    static const uint32_t rearmed[] = {PLX_READABLE, PLX_WRITABLE, PLX_READABLE | PLX_WRITABLE};
+    for (size_t i = 0; i < 3; i++) {
+        scene s = scene_open(PLX_WRITABLE);
+        EXPECT(s.poller, 1, PLX_WRITABLE);
+        close_fd(s.peer);
+        s.peer = -1;
+        uint64_t calls = stats_of(s.poller).kernel_calls;
+        EXPECT_SILENCE(s.poller, PLX_MSEC(20));
+        CHECK(stats_of(s.poller).kernel_calls - calls < 20);
+        CHECK_RC(plx_reregister(s.registry, s.fd, 2, rearmed[i] | PLX_ONESHOT), 0);
+        uint32_t closed = rearmed[i] & PLX_READABLE ? PLX_READ_CLOSED : 0;
+        EXPECT(s.poller, 2, rearmed[i] | PLX_WRITE_CLOSED | closed);
+        EXPECT_SILENCE(s.poller, 0);
+        scene_close(&s);
+    }
+}
+
+/* As above, by the error of a reset instead of a hang-up. */
+CASE(disarmed_oneshot_is_silent_when_the_peer_resets)
+{
+    plx_fd ends[2];
+    plx_poller *poller = open_poller();
+    plx_registry *registry = plx_poller_registry(poller);
+    open_tcp(ends);
+    CHECK_RC(plx_register(registry, ends[0], 1, PLX_READABLE | PLX_ONESHOT), 0);
+    put(ends[1], 1);
+    EXPECT(poller, 1, PLX_READABLE);
+    reset_fd(ends[1]);
+    await_ready(ends[0], READY_HANGUP);
+    EXPECT_SILENCE(poller, PLX_MSEC(20));
+    CHECK_RC(plx_enable(registry, ends[0], PLX_WRITABLE), 0);
+    EXPECT_WITH(poller, 1, PLX_READABLE | PLX_WRITABLE | PLX_ERROR | PLX_WRITE_CLOSED, PLX_READ_CLOSED);
+    EXPECT_SILENCE(poller, 0);
+    plx_poller_close(poller);
+    close_fd(ends[0]);
+}
+
+CASE(peer_that_closes_while_armed_is_one_event)
+{
+    scene s = scene_open(PLX_READABLE);
+    shut(s.peer, SHUT_OUT);
+    EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED);
+    close_fd(s.peer); /* the second step comes after the one event */
+    s.peer = -1;
+    EXPECT_SILENCE(s.poller, PLX_MSEC(1));
+    scene_close(&s);
+}
+
+CASE(becoming_level_arms_and_repeats)
+{
+    scene s = scene_open(PLX_WRITABLE);
+    EXPECT(s.poller, 1, PLX_WRITABLE);
+    CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_WRITABLE), 0);
+    for (int i = 0; i < 3; i++)
+        EXPECT(s.poller, 1, PLX_WRITABLE);
+    scene_close(&s);
+}
+
+CASE(edge_with_oneshot_means_oneshot)
+{
+    scene s = scene_open(PLX_WRITABLE);
+    if (!plx_poller_supports(s.poller, PLX_EDGE | PLX_ONESHOT))
+        SKIP("%s knows no edges", conform_backend);
+    CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE | PLX_EDGE | PLX_ONESHOT), 0);
+    put(s.peer, 1);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    put(s.peer, 1); /* another edge, but the shot is spent */
+    EXPECT_SILENCE(s.poller, PLX_MSEC(1));
+    close_fd(s.peer);
+    s.peer = -1;
+    EXPECT_SILENCE(s.poller, PLX_MSEC(1));
+    CHECK_RC(plx_enable(s.registry, s.fd, PLX_READABLE), 0);
+    EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED | PLX_WRITE_CLOSED);
+    scene_close(&s);
+}
+
+CASE(events_that_do_not_fit_stay_armed)
+{
+    enum { COUNT = 10 };
+    plx_fd ends[COUNT][2];
+    plx_event event;
+    plx_poller *poller = open_poller();
+    plx_registry *registry = plx_poller_registry(poller);
+    for (int i = 0; i < COUNT; i++) {
+        open_stream(ends[i]);
+        CHECK_RC(plx_register(registry, ends[i][0], (plx_token)i, PLX_WRITABLE | PLX_ONESHOT), 0);
+    }
+    int seen = 0;
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_EQ(plx_poller_wait(poller, &event, 1, PATIENCE), 1);
+        CHECK(!(seen >> event.token & 1));
+        seen |= 1 << event.token;
+    }
+    CHECK_EQ(seen, (1 << COUNT) - 1);
+    EXPECT_SILENCE(poller, 0);
+    plx_poller_close(poller);
+    for (int i = 0; i < COUNT; i++)
+        close_pair(ends[i]);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* What readiness is: reading, writing, connecting, urgent data, many at once. */
+#include "support.h"
+
+typedef struct scene {
+    plx_poller   *poller;
+    plx_registry *registry;
+    plx_fd        fd, peer;
+} scene;
+
+static scene scene_open(void (*open)(plx_fd ends[2]))
+{
+    scene s;
+    plx_fd ends[2];
+    s.poller = open_poller();
+    s.registry = plx_poller_registry(s.poller);
+    open(ends);
+    s.fd = ends[0];
+    s.peer = ends[1];
+    return s;
+}
+
+static void scene_close(scene *s)
+{
+    plx_poller_close(s->poller);
+    close_fd(s->fd);
+    if (s->peer >= 0)
+        close_fd(s->peer);
+}
+
+CASE(readable_until_drained)
+{
+    scene s = scene_open(open_stream);
+    CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), 0);
+    EXPECT_SILENCE(s.poller, PLX_MSEC(1));
+    put(s.peer, 10);
+    for (int i = 0; i < 3; i++)
+        EXPECT(s.poller, 1, PLX_READABLE);
+    CHECK_EQ(drain(s.fd), 10);
+    EXPECT_SILENCE(s.poller, 0);
+    put(s.peer, 1);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    scene_close(&s);
+}
+
+CASE(writable_until_full_and_again_once_read)
+{
+    scene s = scene_open(open_stream);
+    CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_WRITABLE), 0);
+    EXPECT(s.poller, 1, PLX_WRITABLE);
+    EXPECT(s.poller, 1, PLX_WRITABLE);
+    size_t filled = fill(s.fd);
+    EXPECT_SILENCE(s.poller, 0);
+    CHECK_EQ(drain(s.peer), filled);
+    EXPECT(s.poller, 1, PLX_WRITABLE);
+    scene_close(&s);
+}
+
+CASE(pipe_is_writable_once_read)
+{
+    scene s = scene_open(open_pipe);
+    CHECK_RC(plx_register(s.registry, s.peer, 1, PLX_WRITABLE | PLX_ONESHOT), 0);
+    EXPECT(s.poller, 1, PLX_WRITABLE);
+    size_t filled = fill(s.peer);
+    CHECK_RC(plx_enable(s.registry, s.peer, 0), 0);
+    EXPECT_SILENCE(s.poller, 0);
+    CHECK_EQ(drain(s.fd), filled);
+    EXPECT(s.poller, 1, PLX_WRITABLE);
+    scene_close(&s);
+}
+
+CASE(all_that_is_ready_is_one_event)
+{
+    static const uint32_t modes[] = {PLX_LEVEL, PLX_ONESHOT};
+    for (size_t i = 0; i < 2; i++) {
+        scene s = scene_open(open_stream);
+        CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_WRITABLE | modes[i]), 0);
+        put(s.peer, 1);
+        shut(s.peer, SHUT_OUT);
+        EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE | PLX_READ_CLOSED);
+        scene_close(&s);
+    }
+}
+
+CASE(listener_is_readable_when_somebody_connects)
+{
+    plx_poller *poller = open_poller();
+    plx_registry *registry = plx_poller_registry(poller);
+    plx_fd listener = open_listener();
+    CHECK_RC(plx_register(registry, listener, 1, PLX_READABLE), 0);
+    EXPECT_SILENCE(poller, 0);
+    plx_fd client = open_client(listener);
+    EXPECT(poller, 1, PLX_READABLE);
+    EXPECT(poller, 1, PLX_READABLE);
+    plx_fd server = accept_client(listener);
+    CHECK(server >= 0);
+    EXPECT_SILENCE(poller, 0);
+    plx_poller_close(poller);
+    close_fd(client);
+    close_fd(server);
+    close_fd(listener);
+}
+
+CASE(finished_connect_is_writable)
+{
+    plx_poller *poller = open_poller();
+    plx_fd listener = open_listener();
+    plx_fd client = open_client(listener);
+    CHECK_RC(plx_register(plx_poller_registry(poller), client, 1, PLX_WRITABLE | PLX_READABLE), 0);
+    EXPECT(poller, 1, PLX_WRITABLE);
+    CHECK_EQ(pending_error(client), 0);
+    plx_poller_close(poller);
+    close_fd(client);
+    close_fd(listener);
+}
+
+CASE(refused_connect_is_writable_with_an_error)
+{
+    static const uint32_t modes[] = {PLX_LEVEL, PLX_ONESHOT};
+    for (size_t i = 0; i < 2; i++) {
+        plx_poller *poller = open_poller();
+        plx_fd client = open_refused();
+        CHECK_RC(plx_register(plx_poller_registry(poller), client, 1, PLX_WRITABLE | modes[i]), 0);
+        EXPECT_WITH(poller, 1, PLX_WRITABLE | PLX_ERROR, PLX_WRITE_CLOSED);
+        CHECK_EQ(pending_error(client), ECONNREFUSED); /* the library left it there */
+        plx_poller_close(poller);
+        close_fd(client);
+    }
+}
+
+CASE(refused_connect_reaches_whoever_looks_only_at_readable)
+{
+    plx_poller *poller = open_poller();
+    plx_fd client = open_refused();
+    CHECK_RC(plx_register(plx_poller_registry(poller), client, 1, PLX_READABLE), 0);
+    EXPECT_WITH(poller, 1, PLX_READABLE | PLX_ERROR, PLX_WRITE_CLOSED | PLX_READ_CLOSED);
+    plx_poller_close(poller);
+    close_fd(client);
+}
+
+/* ---- Urgent data ----------------------------------------------------------------------- */
+
+CASE(urgent_data_is_priority_when_asked_for)
+{
+    scene s = scene_open(open_tcp);
+    CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_PRIORITY), 0);
+    put(s.peer, 3);
+    await_ready(s.fd, READY_IN);
+    EXPECT_SILENCE(s.poller, 0); /* readable never implies priority */
+    put_urgent(s.peer);
+    await_ready(s.fd, READY_URGENT);
+    EXPECT(s.poller, 1, PLX_PRIORITY);
+    scene_close(&s);
+}
+
+CASE(urgent_data_is_not_readable)
+{
+    scene s = scene_open(open_tcp);
+    CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_PRIORITY), 0);
+    put_urgent(s.peer);
+    await_ready(s.fd, READY_URGENT);
+    EXPECT(s.poller, 1, PLX_PRIORITY);
+    put(s.peer, 3);
+    await_ready(s.fd, READY_IN);
+    EXPECT_WITH(s.poller, 1, PLX_READABLE, PLX_PRIORITY);
+    scene_close(&s);
+}
+
+/* A peer must not be able to make a program spin that never asked for urgent data. */
+CASE(urgent_data_is_silent_when_not_asked_for)
+{
+    static const uint32_t interests[] = {PLX_READABLE, PLX_READABLE | PLX_ONESHOT, PLX_READ_CLOSED,
+                                         PLX_ERROR, 0};
+    for (size_t i = 0; i < sizeof interests / sizeof interests[0]; i++) {
+        scene s = scene_open(open_tcp);
+        check_note("interest 0x%x", (unsigned)interests[i]);
+        CHECK_RC(plx_register(s.registry, s.fd, 1, interests[i]), 0);
+        put_urgent(s.peer);
+        await_ready(s.fd, READY_URGENT);
+        EXPECT_SILENCE(s.poller, PLX_MSEC(1));
+        if (interests[i] & PLX_READABLE) { /* and a oneshot is armed as before */
+            put(s.peer, 1);
+            EXPECT(s.poller, 1, PLX_READABLE);
+        }
+        scene_close(&s);
+    }
+}
+
+/* ---- Silence --------------------------------------------------------------------------- */
+
+CASE(interest_of_zero_is_silent_whatever_happens)
+{
+    static void (*const opens[])(plx_fd ends[2]) = {open_stream, open_tcp, open_pipe};
+    for (size_t i = 0; i < 3; i++) {
+        scene s = scene_open(opens[i]);
+        CHECK_RC(plx_register(s.registry, s.fd, 1, 0), 0);
+        put(s.peer, 1);
+        await_ready(s.fd, READY_IN);
+        EXPECT_SILENCE(s.poller, 0);
+        if (i == 1)
+            reset_fd(s.peer);
+        else
+            close_fd(s.peer);
+        s.peer = -1;
+        await_ready(s.fd, READY_IN | READY_HANGUP);
+        uint64_t calls = stats_of(s.poller).kernel_calls;
+        EXPECT_SILENCE(s.poller, PLX_MSEC(20));
+        CHECK(stats_of(s.poller).kernel_calls - calls < 20); /* and the wait did not spin on it */
+        CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE), 0);
+        EXPECT_WITH(s.poller, 1, PLX_READABLE | PLX_WRITE_CLOSED, PLX_READ_CLOSED | PLX_ERROR);
+        scene_close(&s);
+    }
+}
+
+CASE(native_field_tells_the_kernels_flags)
+{
+    scene s = scene_open(open_stream);
+    CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_WRITABLE), 0);
+    plx_event writable = EXPECT(s.poller, 1, PLX_WRITABLE);
+    CHECK_RC(plx_post(s.registry, 2, 0), 0);
+    CHECK_RC(plx_reregister(s.registry, s.fd, 1, 0), 0);
+    plx_event post = EXPECT(s.poller, 2, PLX_POST);
+    CHECK_EQ(post.native, 0);
+    bool has = backend_is("epoll") || backend_is("poll") || backend_is("io_uring");
+    if (has)
+        CHECK(writable.native != 0);
+    scene_close(&s);
+    if (!has)
+        SKIP("%s has no flags of its own", conform_backend);
+}
+
+/* ---- Many at once ------------------------------------------------------------------------ */
+
+CASE(no_source_is_twice_in_one_batch)
+{
+    enum { COUNT = 5 };
+    plx_fd ends[COUNT][2];
+    plx_event events[64];
+    plx_poller *poller = open_poller();
+    for (int i = 0; i < COUNT; i++) {
+        open_stream(ends[i]);
+        put(ends[i][1], 1);
+        CHECK_RC(plx_register(plx_poller_registry(poller), ends[i][0], (plx_token)i,
+                              PLX_READABLE | PLX_WRITABLE), 0);
+    }
+    for (int round = 0; round < 5; round++) {
+        int seen = 0;
+        CHECK_EQ(plx_poller_wait(poller, events, 64, PATIENCE), COUNT);
+        for (int i = 0; i < COUNT; i++) {
+            CHECK_EQ(events[i].flags, PLX_READABLE | PLX_WRITABLE);
+            seen |= 1 << events[i].token;
+        }
+        CHECK_EQ(seen, (1 << COUNT) - 1);
+    }
+    plx_poller_close(poller);
+    for (int i = 0; i < COUNT; i++)
+        close_pair(ends[i]);
+}
+
+CASE(what_does_not_fit_comes_with_the_next_wait)
+{
+    enum { COUNT = 40 };
+    for (int capacity = 1; capacity <= 17; capacity += 4) {
+        plx_fd ends[COUNT][2];
+        plx_event events[17];
+        uint64_t seen = 0;
+        plx_poller *poller = open_poller();
+        check_note("capacity %d", capacity);
+        for (int i = 0; i < COUNT; i++) {
+            open_stream(ends[i]);
+            CHECK_RC(plx_register(plx_poller_registry(poller), ends[i][0], (plx_token)i,
+                                  PLX_WRITABLE | PLX_ONESHOT), 0);
+        }
+        for (int total = 0; total < COUNT;) {
+            int count = plx_poller_wait(poller, events, capacity, PATIENCE);
+            CHECK(count >= 1 && count <= capacity);
+            for (int i = 0; i < count; i++) {
+                CHECK(!(seen >> events[i].token & 1));
+                seen |= (uint64_t)1 << events[i].token;
+            }
+            total += count;
+        }
+        EXPECT_SILENCE(poller, 0);
+        plx_poller_close(poller);
+        for (int i = 0; i < COUNT; i++)
+            close_pair(ends[i]);
+    }
+}
+
+CASE(nothing_is_written_past_what_is_returned)
+{
+    plx_event events[8];
+    plx_fd ends[2];
+    plx_poller *poller = open_poller();
+    open_stream(ends);
+    CHECK_RC(plx_register(plx_poller_registry(poller), ends[0], 1, PLX_WRITABLE), 0);
+    for (int i = 0; i < 8; i++) {
+        CHECK_RC(plx_post(plx_poller_registry(poller), 2, 0), 0);
+        events[i] = (plx_event){77, 78, 79, 80};
+    }
+    CHECK_EQ(plx_poller_wait(poller, events, 3, PATIENCE), 3);
+    for (int i = 3; i < 8; i++)
+        CHECK(events[i].token == 77 && events[i].flags == 78 && events[i].native == 79 &&
+              events[i].data == 80);
+    plx_poller_close(poller);
+    close_pair(ends);
+}
