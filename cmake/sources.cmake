@@ -10,10 +10,12 @@ set(POLLUX_SOURCES
     src/core/ready.c
     src/core/registry.c
     src/core/table.c
+    src/core/timers.c
     src/core/turn.c
     src/core/wait.c
     src/core/wake.c
     src/core/waker.c
+    src/core/wheel.c
     src/backend/backend.c
     src/backend/poll.c
     src/os/clock_posix.c
@@ -23,10 +25,12 @@ set(POLLUX_SOURCES
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     list(APPEND POLLUX_SOURCES
         src/backend/epoll.c
+        src/os/alarm_linux.c
         src/os/linux.c
         src/os/lock_futex.c)
 else()
     list(APPEND POLLUX_SOURCES
+        src/os/alarm_none.c
         src/os/lock_posix.c)
 endif()
 

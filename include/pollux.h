@@ -195,7 +195,8 @@ typedef struct plx_event {
     plx_token token;  /* of the source */
     uint32_t  flags;  /* what is ready, or which kind of event this is */
     uint32_t  native; /* the kernel's own flags (EPOLL*, POLL*); 0 where there are none */
-    uint64_t  data;   /* of a post: the caller's value; otherwise 0 */
+    uint64_t  data;   /* of a timer: expirations since its last report; of a post: the caller's
+                         value; otherwise 0 */
 } plx_event;
 
 /*
@@ -233,8 +234,9 @@ typedef enum plx_backend {
 
 typedef enum plx_clock {
     PLX_CLOCK_MONOTONIC = 0, /* stands still while the machine sleeps */
-    PLX_CLOCK_BOOTTIME,      /* counts the time asleep; not in this version: -ENOTSUP */
-    PLX_CLOCK_MANUAL         /* moves when told to; not in this version: -ENOTSUP */
+    PLX_CLOCK_BOOTTIME,      /* counts the time asleep: what came due meanwhile is due on waking */
+    PLX_CLOCK_MANUAL         /* stands still but for plx_poller_advance, for tests: a wait with
+                                nothing ready returns 0 at once */
 } plx_clock;
 
 /* For plx_options.flags: an interrupted wait that has nothing to return gives -EINTR. */
@@ -267,7 +269,7 @@ typedef struct plx_stats {
     uint64_t wakes_sent;   /* wakes, posts and notifies that had to wake the kernel */
     uint64_t wakes_elided; /* those that needed no system call */
     uint64_t registered;   /* descriptors registered now */
-    uint64_t timers;       /* timers outstanding now: 0 in this version */
+    uint64_t timers;       /* timers outstanding now */
 } plx_stats;
 
 /*
@@ -278,7 +280,8 @@ typedef struct plx_stats {
  *             its functions
  *   -ENOTSUP  the backend asked for (in the options, or by name in the environment
  *             variable PLX_BACKEND when the options say AUTO) or the clock is not to
- *             be had on this system; another one is never taken in its place
+ *             be had on this system (boot time needs Linux so far); another one is
+ *             never taken in its place
  *   -EMFILE   the process has no descriptor left, -ENFILE the system has none
  *   -ENOMEM
  * Lifetime  options and its allocator are copied; the allocator's context must
@@ -304,9 +307,10 @@ PLX_API void plx_poller_close(plx_poller *poller);
  * and writes what is ready to events, from the start, at most capacity of them. What
  * does not fit comes with the next wait. A timeout of 0 returns what is ready now.
  *
- * No kind of source (the kernel's readiness; posts and wakers) starves another: with
- * a capacity of 2 or more each that has something gets a place in every wait. Within
- * a kind the sources take turns.
+ * No kind of source (the kernel's readiness; due timers; posts and wakers) starves
+ * another: with a capacity of 2 or more each that has something gets a place in every
+ * wait, or with three of them and two places, in every second. Within a kind the sources
+ * take turns; timers come in the order of their deadlines.
  *
  * Returns  the number of events; 0 when the time is up or a notify ended the wait;
  *   -EINVAL     capacity is below 1, events is NULL, or the timeout is negative and
@@ -359,8 +363,16 @@ PLX_API void plx_poller_stats(const plx_poller *poller, plx_stats *stats);
 /* Writes one line about the poller, as plx_event_describe does about an event. */
 PLX_API int plx_poller_describe(const plx_poller *poller, char *buffer, size_t size);
 
-/* Now, on the poller's clock: what deadlines of waits are measured on. */
+/* Now, on the poller's clock: what deadlines of waits and timers are measured on. */
 PLX_API plx_nanos plx_poller_now(const plx_poller *poller);
+
+/*
+ * Moves a manual clock on. What comes due is returned by the next wait. The clock starts
+ * at 0.
+ *
+ * Returns  0; -EINVAL `by` is negative, or the poller has another clock; -ECHILD.
+ */
+PLX_API int plx_poller_advance(plx_poller *poller, plx_nanos by);
 
 /* Now, on the system's monotonic clock. Where it starts is the system's choice. */
 PLX_API plx_nanos plx_now(void);
@@ -506,6 +518,53 @@ PLX_API int plx_waker_wake(plx_waker *waker);
  */
 PLX_API plx_waker *plx_waker_retain(plx_waker *waker);
 PLX_API void plx_waker_release(plx_waker *waker);
+
+/* ---- Timers ---------------------------------------------------------------- */
+
+/*
+ * A timer reports PLX_TIMER with its token when it is due, with the number of expirations
+ * since its last report as data (1, or more when waits came late). Any number of timers
+ * costs no descriptor, and some tens of nanoseconds each to start, restart or cancel. The
+ * handle is a plain value: never 0, never given out twice by a poller.
+ */
+typedef uint64_t plx_timer;
+
+/*
+ * Starts a timer that is due `first` after this call, and then every `interval`, which
+ * keeps its phase: a late report does not shift the next. An interval of 0 fires once; the
+ * timer is gone once its event is returned. A `first` of PLX_FOREVER is never due, until a
+ * restart. plx_timer_start_at takes a deadline on the clock of plx_poller_now instead; one
+ * in the past is due now.
+ *
+ * Returns  0 and the handle;
+ *   -EINVAL  `first` is negative and not PLX_FOREVER, `interval` is negative, or a token
+ *            above PLX_TOKEN_MAX
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD; an error of the kernel's wake call, and then nothing
+ *            was started
+ * Units    nanoseconds. Never early; a deadline beyond 292 years never comes.
+ */
+PLX_API int plx_timer_start(plx_registry *registry, plx_token token, plx_nanos first, plx_nanos interval,
+                            plx_timer *timer);
+PLX_API int plx_timer_start_at(plx_registry *registry, plx_token token, plx_nanos deadline, plx_nanos interval,
+                               plx_timer *timer);
+
+/*
+ * Gives a timer a new time, counted from this call, and a new interval. Expirations that
+ * were not reported yet are forgotten.
+ *
+ * Returns  0; -ENOENT it has fired its last, or was cancelled; else as plx_timer_start, and
+ *          then the timer is as it was.
+ */
+PLX_API int plx_timer_restart(plx_registry *registry, plx_timer timer, plx_nanos first, plx_nanos interval);
+
+/*
+ * Ends a timer. No wait that begins after this returned 0 gives an event of it, also if it
+ * was due already.
+ *
+ * Returns  0; -ENOENT it came too late: the timer has fired its last, or was cancelled;
+ *          -PLX_ESHUTDOWN, -ECHILD.
+ */
+PLX_API int plx_timer_cancel(plx_registry *registry, plx_timer timer);
 
 #ifdef __cplusplus
 }

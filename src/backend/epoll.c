@@ -184,8 +184,8 @@ PLX__RARE static bool ep_unusual(plx__harvest *harvest, const plx__key *key, uin
 {
     uint32_t flags = events;
 
-    if (key->tag == PLX__WAKE_TAG) {
-        harvest->woken = true;
+    if (key->tag >= PLX__ALARM_TAG) {
+        harvest->woken |= key->tag == PLX__WAKE_TAG;
         return false;
     }
     if (flags & EPOLLHUP)
@@ -242,7 +242,7 @@ static int ep_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
         plx__key key;
         memcpy(&events, raw + offsetof(struct epoll_event, events), sizeof events);
         memcpy(&key, raw + offsetof(struct epoll_event, data), sizeof key);
-        if (key.tag == PLX__WAKE_TAG || events & (EPOLLERR | EPOLLHUP))
+        if (key.tag >= PLX__ALARM_TAG || events & (EPOLLERR | EPOLLHUP))
             event += ep_unusual(harvest, &key, events, event);
         else if (plx__harvest_event(harvest, view, &key, events, events, event))
             event++;

@@ -387,7 +387,8 @@ static int pl_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
         plx_event *event = &harvest->events[i];
         plx__key key;
         memcpy(&key, &event->token, sizeof key);
-        kept += plx__harvest_event(harvest, view, &key, event->flags, event->native, &harvest->events[kept]);
+        if (key.tag != PLX__ALARM_TAG)
+            kept += plx__harvest_event(harvest, view, &key, event->flags, event->native, &harvest->events[kept]);
     }
     return rc < 0 ? rc : kept;
 }

@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "core/ready.h"
 #include "core/table.h"
+#include "core/timers.h"
 #include "core/turn.h"
 #include "core/wake.h"
 #include "os/fork.h"
@@ -51,12 +52,13 @@ struct plx_registry {
 
     plx__ready ready;
     plx__posts posts;
+    plx__timers timers;
     plx__wake wake;
     _Atomic(uint64_t) wake_calls; /* system calls made to wake */
     plx__turn turn;
     plx__tally alone, others;
     _Atomic(uint64_t) tokens;     /* given out by plx_registry_new_token */
-    _Atomic(uint32_t) sharing;    /* whose turn it is in an array of one */
+    _Atomic(uint32_t) sharing;    /* whose turn it is in an array for fewer than there are kinds */
 };
 
 struct plx_poller {

@@ -20,8 +20,12 @@ static inline bool plx__entry_claim(plx__entry *entry, uint32_t tag, uint32_t in
     return atomic_compare_exchange_strong_explicit(&entry->tag, &tag, tag & ~PLX__ARMED, PLX__ACQ_REL, PLX__RELAXED);
 }
 
-/* The tag of the event that a wake makes. No key of a registration has it: SLOW is set. */
-#define PLX__WAKE_TAG UINT32_MAX
+/*
+ * The tags of the events that a wake and the alarm make. No key of a registration has them:
+ * SLOW is set.
+ */
+#define PLX__WAKE_TAG  UINT32_MAX
+#define PLX__ALARM_TAG (UINT32_MAX - 1)
 
 typedef struct plx__harvest {
     struct plx_registry *registry;

@@ -14,10 +14,10 @@ static int poller_validate(const plx_options *options)
     const plx_allocator *memory = options->allocator;
     if (memory && !(memory->allocate && memory->reallocate && memory->release))
         return -EINVAL;
-    return options->clock == PLX_CLOCK_MONOTONIC ? 0 : -ENOTSUP;
+    return 0;
 }
 
-static int poller_init_locks(plx_registry *registry)
+static int poller_init_parts(plx_registry *registry, plx_clock clock)
 {
     int rc = plx__lock_init(&registry->lock);
 
@@ -32,8 +32,13 @@ static int poller_init_locks(plx_registry *registry)
     rc = plx__turn_init(&registry->turn);
     if (rc < 0)
         goto fini_ready;
+    rc = plx__timers_init(&registry->timers, clock, &registry->memory);
+    if (rc < 0)
+        goto fini_turn;
     return 0;
 
+fini_turn:
+    plx__turn_fini(&registry->turn);
 fini_ready:
     plx__ready_fini(&registry->ready);
 fini_departed:
@@ -43,12 +48,23 @@ fini_lock:
     return rc;
 }
 
-static void poller_fini_locks(plx_registry *registry)
+static void poller_fini_parts(plx_registry *registry)
 {
+    plx__timers_fini(&registry->timers);
     plx__turn_fini(&registry->turn);
     plx__ready_fini(&registry->ready);
     plx__condition_fini(&registry->departed);
     plx__lock_fini(&registry->lock);
+}
+
+/* The kernel's part and the registrations; what posts and wakers left waits for the last reference. */
+static void poller_end(plx_registry *registry)
+{
+    plx__timers_disarm(&registry->timers);
+    registry->backend->fini(registry->state);
+    plx__memory_put(&registry->memory, registry->state);
+    plx__table_fini(&registry->table);
+    registry->registered = 0;
 }
 
 int plx_poller_open(plx_poller **poller, const plx_options *options)
@@ -73,29 +89,25 @@ int plx_poller_open(plx_poller **poller, const plx_options *options)
     registry->return_on_signal = options->flags & PLX_RETURN_ON_SIGNAL;
     plx__table_init(&registry->table, &registry->memory);
     plx__posts_init(&registry->posts, &registry->memory);
-    rc = poller_init_locks(registry);
+    rc = poller_init_parts(registry, options->clock);
     if (rc < 0)
         goto free_poller;
     rc = plx__backend_open(options->backend, &registry->memory, &registry->backend, &registry->state);
     if (rc < 0)
-        goto fini_locks;
+        goto fini_parts;
+    rc = options->clock == PLX_CLOCK_BOOTTIME ? plx__timers_arm(registry) : 0;
+    if (rc < 0)
+        goto end_backend;
     *poller = made;
     return 0;
 
-fini_locks:
-    poller_fini_locks(registry);
+end_backend:
+    poller_end(registry);
+fini_parts:
+    poller_fini_parts(registry);
 free_poller:
     plx__memory_put(&memory, made);
     return rc;
-}
-
-/* The kernel's part and the registrations; what posts and wakers left waits for the last reference. */
-static void poller_end(plx_registry *registry)
-{
-    registry->backend->fini(registry->state);
-    plx__memory_put(&registry->memory, registry->state);
-    plx__table_fini(&registry->table);
-    registry->registered = 0;
 }
 
 void plx_poller_close(plx_poller *poller)
@@ -122,7 +134,7 @@ void plx_registry_release(plx_registry *registry)
     if (!plx__forked(registry)) {
         plx__ready_clear(&registry->ready);
         plx__posts_fini(&registry->posts);
-        poller_fini_locks(registry);
+        poller_fini_parts(registry);
     } else if (plx__lock_try(&registry->ready.lock)) {
         plx__ready_clear(&registry->ready);
         plx__posts_fini(&registry->posts);
@@ -143,13 +155,19 @@ int plx_poller_descriptor(plx_poller *poller)
     plx_registry *registry = &poller->registry;
     if (plx__forked(registry))
         return -ECHILD;
-    int rc = registry->backend->descriptor(registry->state);
+    int descriptor = registry->backend->descriptor(registry->state);
+    if (descriptor < 0)
+        return descriptor;
+    plx__lock_take(&registry->lock);
+    int rc = plx__timers_arm(registry);
+    plx__lock_drop(&registry->lock);
     if (rc < 0)
         return rc;
     plx__wake_set(&registry->wake, PLX__NESTED);
-    if (plx__ready_any(&registry->ready) || plx__wake_word(&registry->wake) & PLX__NOTIFIED)
-        plx__wake_pass(registry);
-    return rc;
+    bool due = plx__timers_settle(&registry->timers, plx__timers_now(&registry->timers));
+    if (due || plx__ready_any(&registry->ready) || plx__wake_word(&registry->wake) & PLX__NOTIFIED)
+        (void)plx__wake_claim(registry);
+    return descriptor;
 }
 
 const char *plx_poller_backend(const plx_poller *poller)
@@ -167,8 +185,16 @@ bool plx_poller_supports(const plx_poller *poller, uint32_t flags)
 
 plx_nanos plx_poller_now(const plx_poller *poller)
 {
-    (void)poller;
-    return plx__clock_now();
+    return plx__timers_now(&poller->registry.timers);
+}
+
+int plx_poller_advance(plx_poller *poller, plx_nanos by)
+{
+    if (!poller || by < 0 || poller->registry.timers.clock != PLX_CLOCK_MANUAL)
+        return -EINVAL;
+    if (plx__forked(&poller->registry))
+        return -ECHILD;
+    return plx__timers_advance(&poller->registry, by);
 }
 
 plx_nanos plx_now(void)
@@ -198,6 +224,7 @@ void plx_poller_stats(const plx_poller *poller, plx_stats *stats)
         plx__lock_drop(&registry->lock);
     poller_sum(&sum, &registry->alone);
     poller_sum(&sum, &registry->others);
+    plx__timers_stats(&registry->timers, &sum);
     sum.wakes_sent = atomic_load_explicit(&registry->wake.sent, PLX__RELAXED);
     sum.wakes_elided = atomic_load_explicit(&registry->wake.elided, PLX__RELAXED);
     *stats = sum;

@@ -353,6 +353,7 @@ static void registry_stale(plx_registry *registry)
         uint32_t calls = 0;
         int rc = registry->backend->rebuild(registry->state, &registry->table, &calls);
         if (rc >= 0) {
+            plx__timers_rearm(registry);
             atomic_store_explicit(&registry->suspect, rc > 0, PLX__RELAXED);
             atomic_fetch_add_explicit(&registry->epoch, 1, PLX__SEQ_CST);
             (void)registry->backend->wake(registry->state, &calls); /* the first of those in the old set */

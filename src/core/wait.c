@@ -20,6 +20,9 @@ struct wait {
     plx_nanos remaining; /* time left; 0: do not block */
     plx_nanos deadline;
     uint32_t epoch;      /* of the kernel's set when it went in */
+    bool timed;          /* there are timers to look at */
+    bool slept;          /* time has passed since `now` */
+    plx_nanos now;       /* what the timers were looked at with */
     bool alone;          /* nobody else was inside when it came */
     bool interrupted;    /* the kernel's wait was, by a signal handler */
     bool cut;            /* all that the kernel had room for was nobody's: there may be more */
@@ -31,11 +34,11 @@ struct wait {
 
 /* ---- Its parts ------------------------------------------------------------- */
 
-static plx_nanos wait_time_left(plx_nanos deadline)
+static plx_nanos wait_time_left(const plx_registry *registry, plx_nanos deadline)
 {
     if (deadline == INT64_MAX)
         return PLX_FOREVER;
-    plx_nanos now = plx__clock_now();
+    plx_nanos now = plx__timers_now(&registry->timers);
     return deadline > now ? deadline - now : 0;
 }
 
@@ -53,12 +56,29 @@ static void wait_take(struct wait *wait, int room)
         wait->count += plx__ready_take(&wait->registry->ready, wait->events + wait->count, room, &wait->round);
 }
 
-/* The ready queue's part of the array while the kernel has not been asked: half, or turns. */
-static int wait_share(struct wait *wait)
+static void wait_fire(struct wait *wait, plx_nanos now, int room)
 {
-    if (wait->capacity > 1)
-        return wait->capacity / 2;
-    return atomic_fetch_add_explicit(&wait->registry->sharing, 1, PLX__RELAXED) & 1;
+    if (room > 0)
+        wait->count += plx__timers_fire(&wait->registry->timers, now, wait->events + wait->count, room);
+}
+
+/*
+ * What the ready queue and the timers may take before the kernel was asked: a third each, or,
+ * in an array for fewer than three, turns: of two places one kind goes without, of one place
+ * two do.
+ */
+struct shares {
+    int queue, timers;
+};
+
+static struct shares wait_shares(struct wait *wait)
+{
+    if (wait->capacity > 2)
+        return (struct shares){wait->capacity / 3, wait->capacity / 3};
+    uint32_t turn = atomic_fetch_add_explicit(&wait->registry->sharing, 1, PLX__RELAXED) % 3;
+    if (wait->capacity == 2)
+        return (struct shares){turn != 0, turn != 1};
+    return (struct shares){turn == 0, turn == 1};
 }
 
 /* What a wait comes to once there was a look at everything. */
@@ -96,6 +116,8 @@ static int wait_harvested(struct wait *wait, int kept)
     wait->cut = kept == 0 && harvest->found == harvest->room;
     if (plx__ready_any(&registry->ready))
         wait_take(wait, wait->capacity - wait->count);
+    if (wait->timed && (kept <= 0 || !wait->slept))
+        wait_fire(wait, wait->slept ? plx__timers_now(&registry->timers) : wait->now, wait->capacity - wait->count);
     return wait->count == 0 && kept < 0 && kept != -EINTR ? kept : wait_result(wait);
 }
 
@@ -105,22 +127,40 @@ static int wait_harvested(struct wait *wait, int kept)
 static int wait_once(struct wait *wait, uint64_t word)
 {
     plx_registry *registry = wait->registry;
+    plx__timers *timers = &registry->timers;
     plx_nanos timeout = wait->remaining;
+    bool queued = word & PLX__NOTIFIED || plx__ready_any(&registry->ready);
+    uint64_t keeper = 0;
+    int kept = 0;
 
     wait->epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
+    wait->timed = plx__timers_any(timers);
     if (word & PLX__CLOSED)
         return 0;
-    if (word & PLX__NOTIFIED || plx__ready_any(&registry->ready)) {
-        wait_stand_up(wait);
-        int share = wait_share(wait);
-        wait_take(wait, share);
-        if (share > 0 && wait->count == 0 && !(word & PLX__NOTIFIED) && timeout != 0)
+    if (queued || wait->timed) {
+        struct shares shares = wait_shares(wait);
+        if (wait->timed)
+            wait->now = plx__timers_now(timers);
+        if (queued) {
+            wait_stand_up(wait);
+            wait_take(wait, shares.queue);
+        }
+        if (wait->timed)
+            wait_fire(wait, wait->now, shares.timers);
+        if (queued && shares.queue > 0 && wait->count == 0 && !(word & PLX__NOTIFIED) && timeout != 0)
             return WAIT_AGAIN; /* others were quicker; to sleep, it must be announced anew */
-        timeout = 0;
+        if (queued || wait->count > 0)
+            timeout = 0;
+        else if (wait->timed && timeout != 0)
+            keeper = plx__timers_keep(timers, wait->now, &timeout);
     }
+    wait->slept = timeout != 0;
     wait->harvest.events = wait->events + wait->count;
     wait->harvest.room = wait->capacity - wait->count;
-    int kept = wait->harvest.room > 0 ? registry->backend->wait(registry->state, &wait->harvest, timeout) : 0;
+    if (wait->harvest.room > 0)
+        kept = registry->backend->wait(registry->state, &wait->harvest, timeout);
+    if (keeper)
+        plx__timers_leave(timers, keeper);
     return wait_harvested(wait, kept);
 }
 
@@ -142,10 +182,12 @@ static bool wait_turn(struct wait *wait)
     bool waited;
     plx_nanos deadline = wait->remaining == 0 ? INT64_MIN : wait->deadline;
 
+    if (deadline != INT64_MIN && deadline != INT64_MAX && wait->registry->timers.clock != PLX_CLOCK_MONOTONIC)
+        deadline = plx__clock_add(plx__clock_now(), wait->remaining);
     if (!plx__turn_take(&wait->registry->turn, deadline, &waited))
         return false;
     if (waited)
-        wait->remaining = wait_time_left(wait->deadline);
+        wait->remaining = wait_time_left(wait->registry, wait->deadline);
     return true;
 }
 
@@ -180,11 +222,29 @@ static inline int wait_leave(struct wait *wait, int rc)
 static int wait_more(struct wait *wait, int rc)
 {
     if (rc == WAIT_AGAIN) {
-        wait->remaining = wait_time_left(wait->deadline);
+        wait->remaining = wait_time_left(wait->registry, wait->deadline);
         if (wait->remaining == 0 && !wait->cut)
             rc = 0;
     }
     return rc;
+}
+
+/*
+ * Whether somebody else is to be woken at the end of a wait: for what did not fit, for timers
+ * that are due, or to keep time.
+ */
+static bool wait_leaves_work(struct wait *wait)
+{
+    plx_registry *registry = wait->registry;
+
+    if (plx__ready_any(&registry->ready))
+        return true;
+    if (!plx__timers_any(&registry->timers))
+        return false;
+    uint64_t word = plx__wake_word(&registry->wake);
+    if ((word & PLX__SLEEPING_MASK) > (wait->standing & PLX__SLEEPING_MASK))
+        return !plx__timers_kept(&registry->timers);
+    return word & PLX__NESTED && plx__timers_settle(&registry->timers, plx__timers_now(&registry->timers));
 }
 
 /* Any wait but the usual: from its beginning, or with `rc` from its first time through. */
@@ -206,9 +266,9 @@ static int wait_loop(struct wait *wait, int rc)
         }
         rc = wait_more(wait, rc);
     }
-    if (plx__ready_any(&registry->ready)) { /* more than fitted: somebody else may take it */
+    if (wait_leaves_work(wait)) {
         wait_stand_up(wait);
-        plx__wake_pass(registry);
+        (void)plx__wake_claim(registry);
     }
     return wait_leave(wait, rc);
 }
@@ -251,7 +311,9 @@ static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx
     wait.standing = PLX__INSIDE + (remaining != 0 && backend->shared ? PLX__SLEEPING : 0);
     uint64_t word = plx__wake_add(&registry->wake, wait.standing);
     wait.alone = (word & PLX__INSIDE_MASK) == 0;
-    if (!backend->shared || word & (PLX__NOTIFIED | PLX__CLOSED) || plx__ready_any(&registry->ready))
+    wait.timed = false;
+    if (!backend->shared || word & (PLX__NOTIFIED | PLX__CLOSED) || plx__ready_any(&registry->ready) ||
+        plx__timers_any(&registry->timers))
         return wait_from_start(&wait);
     wait.epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
     int kept = backend->wait(registry->state, &wait.harvest, remaining);
@@ -275,9 +337,12 @@ int plx_poller_wait(plx_poller *poller, plx_event *events, int capacity, plx_nan
         rc = -EINVAL;
     if (rc < 0)
         return rc;
+    plx__timers *timers = &poller->registry.timers;
+    if (timers->clock == PLX_CLOCK_MANUAL)
+        timeout = 0; /* its time does not pass in a wait */
     plx_nanos deadline = timeout < 0 ? INT64_MAX : INT64_MIN;
     if (timeout > 0)
-        deadline = plx__clock_add(plx__clock_now(), timeout);
+        deadline = plx__clock_add(plx__timers_now(timers), timeout);
     return wait_run(&poller->registry, events, capacity, timeout, deadline);
 }
 
@@ -287,7 +352,10 @@ int plx_poller_wait_until(plx_poller *poller, plx_event *events, int capacity, p
 
     if (rc < 0)
         return rc;
+    plx_registry *registry = &poller->registry;
+    if (registry->timers.clock == PLX_CLOCK_MANUAL)
+        return wait_run(registry, events, capacity, 0, INT64_MIN);
     if (deadline == PLX_FOREVER)
         deadline = INT64_MAX;
-    return wait_run(&poller->registry, events, capacity, wait_time_left(deadline), deadline);
+    return wait_run(registry, events, capacity, wait_time_left(registry, deadline), deadline);
 }

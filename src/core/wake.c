@@ -23,8 +23,7 @@ static int wake_call(plx_registry *registry)
     return rc;
 }
 
-/* 1 if the call was made, 0 if there was no need. */
-static int wake_claim(plx_registry *registry)
+int plx__wake_claim(plx_registry *registry)
 {
     plx__wake *wake = &registry->wake;
     uint64_t word = plx__wake_word(wake);
@@ -45,17 +44,12 @@ static int wake_claim(plx_registry *registry)
 
 int plx__wake_send(plx_registry *registry)
 {
-    int rc = wake_claim(registry);
+    int rc = plx__wake_claim(registry);
 
     if (rc < 0)
         return rc;
     atomic_fetch_add_explicit(rc ? &registry->wake.sent : &registry->wake.elided, 1, PLX__RELAXED);
     return 0;
-}
-
-void plx__wake_pass(plx_registry *registry)
-{
-    (void)wake_claim(registry);
 }
 
 /* The closer holds the lock whenever it looks, so it goes on only after this unlock. */

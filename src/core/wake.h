@@ -68,8 +68,8 @@ struct plx_registry;
  */
 int plx__wake_send(struct plx_registry *registry);
 
-/* The same by a waiter that leaves and leaves something behind. */
-void plx__wake_pass(struct plx_registry *registry);
+/* The same without statistics, for whoever leaves something to others. 1 if the call was made. */
+int plx__wake_claim(struct plx_registry *registry);
 
 /*
  * Takes `amount` and these flags from the word. Returns false if the poller is being

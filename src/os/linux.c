@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* One number on every architecture; older headers do not name it. */
@@ -31,6 +32,8 @@ PLX__SEAM plx__linux_calls plx__linux = {
     .epoll_pwait2 = linux_epoll_pwait2,
     .eventfd = eventfd,
     .dup3 = dup3,
+    .timerfd_create = timerfd_create,
+    .timerfd_settime = timerfd_settime,
 };
 
 int plx__epoll_create(void)
