@@ -130,14 +130,18 @@ void plx_registry_release(plx_registry *registry)
 {
     if (!registry || atomic_fetch_sub_explicit(&registry->references, 1, PLX__ACQ_REL) != 1)
         return;
-    /* A fork may have cut another thread's work on the queue in two: then it is left as it is. */
+    /* A fork may have cut another thread's work on the queue or the timers in two: then they are left. */
     if (!plx__forked(registry)) {
         plx__ready_clear(&registry->ready);
         plx__posts_fini(&registry->posts);
         poller_fini_parts(registry);
-    } else if (plx__lock_try(&registry->ready.lock)) {
-        plx__ready_clear(&registry->ready);
-        plx__posts_fini(&registry->posts);
+    } else {
+        if (plx__lock_try(&registry->ready.lock)) {
+            plx__ready_clear(&registry->ready);
+            plx__posts_fini(&registry->posts);
+        }
+        if (plx__lock_try(&registry->timers.lock))
+            plx__wheel_fini(&registry->timers.wheel);
     }
     plx_allocator memory = registry->memory;
     plx__memory_put(&memory, registry);
@@ -224,7 +228,7 @@ void plx_poller_stats(const plx_poller *poller, plx_stats *stats)
         plx__lock_drop(&registry->lock);
     poller_sum(&sum, &registry->alone);
     poller_sum(&sum, &registry->others);
-    plx__timers_stats(&registry->timers, &sum);
+    plx__timers_stats(registry, &sum);
     sum.wakes_sent = atomic_load_explicit(&registry->wake.sent, PLX__RELAXED);
     sum.wakes_elided = atomic_load_explicit(&registry->wake.elided, PLX__RELAXED);
     *stats = sum;

@@ -107,11 +107,16 @@ static int timers_set_alarm(plx__timers *timers, plx_nanos deadline)
 
 /* ---- In a wait ------------------------------------------------------------- */
 
-/* Without timers a wait need not look. On the boot-time clock it does: for the alarm. */
+/*
+ * Without timers a wait need not look, nor settle: the alarm is put away here. On the boot-time
+ * clock waits do look: for the alarm.
+ */
 static void timers_emptied(plx__timers *timers)
 {
-    if (timers->wheel.count == 0 && timers->clock != PLX_CLOCK_BOOTTIME)
+    if (timers->wheel.count == 0 && timers->clock != PLX_CLOCK_BOOTTIME) {
         atomic_store_explicit(&timers->any, false, PLX__SEQ_CST);
+        (void)timers_set_alarm(timers, INT64_MAX);
+    }
 }
 
 int plx__timers_fire(plx__timers *timers, plx_nanos now, plx_event *events, int room)
@@ -184,12 +189,16 @@ int plx__timers_advance(plx_registry *registry, plx_nanos by)
     return 0;
 }
 
-void plx__timers_stats(plx__timers *timers, plx_stats *stats)
+void plx__timers_stats(plx_registry *registry, plx_stats *stats)
 {
-    plx__lock_take(&timers->lock);
+    plx__timers *timers = &registry->timers;
+
+    if (!plx__forked(registry))
+        plx__lock_take(&timers->lock);
     stats->timers = timers->wheel.count;
     stats->kernel_calls += timers->calls;
-    plx__lock_drop(&timers->lock);
+    if (!plx__forked(registry))
+        plx__lock_drop(&timers->lock);
 }
 
 /* ---- The public calls ------------------------------------------------------ */
@@ -205,6 +214,8 @@ static int timers_earlier(plx_registry *registry, plx_nanos deadline)
     if (deadline >= timers->until)
         return 0;
     uint64_t word = plx__wake_word(&registry->wake);
+    if (timers->clock == PLX_CLOCK_MANUAL) /* nobody sleeps by it; but somebody may watch */
+        return word & PLX__NESTED && deadline <= plx__timers_now(timers);
     if (word & PLX__NESTED && !plx__timers_kept(timers) && deadline < timers->alarmed) {
         int rc = timers_set_alarm(timers, deadline);
         if (rc < 0)
@@ -214,6 +225,18 @@ static int timers_earlier(plx_registry *registry, plx_nanos deadline)
         return 0;
     timers_appoint(timers, 0, INT64_MAX);
     return 1;
+}
+
+/*
+ * After a timer was cancelled or put off: a nested poller that nobody waits on is not to become
+ * readable for it. Under the lock.
+ */
+static void timers_later(plx_registry *registry)
+{
+    plx__timers *timers = &registry->timers;
+
+    if (timers->alarmed != INT64_MAX && plx__wake_word(&registry->wake) & PLX__NESTED && !plx__timers_kept(timers))
+        (void)timers_set_alarm(timers, plx__wheel_next(&timers->wheel));
 }
 
 static int timers_start(plx_registry *registry, plx_token token, plx_nanos deadline, plx_nanos interval,
@@ -228,8 +251,10 @@ static int timers_start(plx_registry *registry, plx_token token, plx_nanos deadl
         if (timers->wheel.count == 1)
             atomic_store_explicit(&timers->any, true, PLX__SEQ_CST);
         rc = timers_earlier(registry, deadline);
-        if (rc < 0)
+        if (rc < 0) {
             (void)plx__wheel_cancel(&timers->wheel, started);
+            timers_emptied(timers);
+        }
     }
     plx__lock_drop(&timers->lock);
     if (rc > 0) {
@@ -290,6 +315,8 @@ int plx_timer_restart(plx_registry *registry, plx_timer timer, plx_nanos first, 
             rc = plx__wake_claim(registry);
         if (rc < 0)
             (void)plx__wheel_restart(&timers->wheel, timer, &was, &interval);
+        else if (deadline > was)
+            timers_later(registry);
     }
     plx__lock_drop(&timers->lock);
     return rc < 0 ? rc : 0;
@@ -305,6 +332,8 @@ int plx_timer_cancel(plx_registry *registry, plx_timer timer)
     plx__lock_take(&timers->lock);
     rc = plx__wheel_cancel(&timers->wheel, timer);
     timers_emptied(timers);
+    if (rc == 0)
+        timers_later(registry);
     plx__lock_drop(&timers->lock);
     return rc;
 }

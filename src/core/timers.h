@@ -72,6 +72,6 @@ void     plx__timers_leave(plx__timers *timers, uint64_t keeper);
 bool plx__timers_settle(plx__timers *timers, plx_nanos now);
 
 int  plx__timers_advance(struct plx_registry *registry, plx_nanos by);
-void plx__timers_stats(plx__timers *timers, plx_stats *stats);
+void plx__timers_stats(struct plx_registry *registry, plx_stats *stats);
 
 #endif

@@ -21,6 +21,7 @@ struct wait {
     plx_nanos deadline;
     uint32_t epoch;      /* of the kernel's set when it went in */
     bool timed;          /* there are timers to look at */
+    bool owed;           /* they had no place before the kernel's wait: what is left is theirs first */
     bool slept;          /* time has passed since `now` */
     plx_nanos now;       /* what the timers were looked at with */
     bool alone;          /* nobody else was inside when it came */
@@ -114,6 +115,8 @@ static int wait_harvested(struct wait *wait, int kept)
         wait->count += kept;
     wait->interrupted = kept == -EINTR;
     wait->cut = kept == 0 && harvest->found == harvest->room;
+    if (wait->timed && wait->owed && !wait->slept)
+        wait_fire(wait, wait->now, wait->capacity - wait->count);
     if (plx__ready_any(&registry->ready))
         wait_take(wait, wait->capacity - wait->count);
     if (wait->timed && (kept <= 0 || !wait->slept))
@@ -139,6 +142,7 @@ static int wait_once(struct wait *wait, uint64_t word)
         return 0;
     if (queued || wait->timed) {
         struct shares shares = wait_shares(wait);
+        wait->owed = shares.timers == 0;
         if (wait->timed)
             wait->now = plx__timers_now(timers);
         if (queued) {
@@ -147,6 +151,12 @@ static int wait_once(struct wait *wait, uint64_t word)
         }
         if (wait->timed)
             wait_fire(wait, wait->now, shares.timers);
+        if (wait->count == 0 && wait->capacity == 2) { /* whose turn it was has nothing: the place is the other's */
+            if (queued && shares.queue == 0)
+                wait_take(wait, 1);
+            if (wait->timed && shares.timers == 0)
+                wait_fire(wait, wait->now, 1);
+        }
         if (queued && shares.queue > 0 && wait->count == 0 && !(word & PLX__NOTIFIED) && timeout != 0)
             return WAIT_AGAIN; /* others were quicker; to sleep, it must be announced anew */
         if (queued || wait->count > 0)
@@ -256,6 +266,8 @@ static int wait_loop(struct wait *wait, int rc)
     while (rc == WAIT_AGAIN) {
         if (!shared && !wait_turn(wait)) {
             wait_take(wait, wait->capacity);
+            if (plx__timers_any(&registry->timers))
+                wait_fire(wait, plx__timers_now(&registry->timers), wait->capacity - wait->count);
             rc = wait->count;
             break;
         }

@@ -347,17 +347,23 @@ static void wheel_search(plx__wheel *wheel, unsigned level, unsigned number)
     }
 }
 
+/* While a slot is being moved, what is left of it may come before what was moved, or after. */
 plx_nanos plx__wheel_next(plx__wheel *wheel)
 {
     unsigned level, number;
+    plx_nanos bound = INT64_MAX;
 
     wheel_settle(wheel);
-    if (wheel->present)
-        return wheel_at(wheel, wheel->present)->deadline;
+    if (wheel->entered && wheel_slot(wheel, wheel->entered - 1)->first)
+        bound = wheel_slot(wheel, wheel->entered - 1)->earliest;
+    if (wheel->present) {
+        plx_nanos present = wheel_at(wheel, wheel->present)->deadline;
+        return present < bound ? present : bound;
+    }
     while (wheel_first(wheel, &level, &number)) {
         plx__slot *slot = &wheel->levels[level].slots[number];
-        if (!slot->inexact)
-            return slot->earliest;
+        if (!slot->inexact || bound != INT64_MAX)
+            return slot->earliest < bound ? slot->earliest : bound;
         wheel_search(wheel, level, number);
     }
     return INT64_MAX;

@@ -82,8 +82,8 @@ int plx__wheel_cancel(plx__wheel *wheel, plx_timer timer);
 int plx__wheel_fire(plx__wheel *wheel, plx_nanos now, plx_event *events, int room, int budget, bool *more);
 
 /*
- * Right after a plx__wheel_fire without *more: a time before which nothing more fires, exact
- * but for a crowded slot that lost its earliest timer; INT64_MAX if there is none.
+ * A time before which nothing more fires; INT64_MAX if there is none. After a plx__wheel_fire
+ * without *more it is exact, but for a crowded slot that lost its earliest timer.
  */
 plx_nanos plx__wheel_next(plx__wheel *wheel);
 
