@@ -216,38 +216,52 @@ static inline int ep_sleep(struct ep_state *ep, struct epoll_event *raw, plx__ha
     return ep_sleep_timed(ep, raw, harvest, timeout);
 }
 
+/* A place in the array that holds no event: no token is as large. */
+#define EP_HOLE UINT64_MAX
+
+/* Closes the gaps that events of nobody have left. */
+PLX__RARE static int ep_compact(plx_event *events, int count)
+{
+    int kept = 0;
+
+    for (int i = 0; i < count; i++)
+        if (events[i].token != EP_HOLE)
+            events[kept++] = events[i];
+    return kept;
+}
+
 /*
- * The kernel writes its events, which are smaller than ours, to the tail of the array, and
- * they are translated from the front:
+ * The kernel writes its events, which are smaller than ours, to the start of the array, and
+ * they are translated in place, from the last to the first:
  *
- *     events   |  0  |  1  |  2  |  3  |        ours is written ...
- *     raw            | 0 | 1 | 2 | 3 |          ... behind what is still to be read
- *
- * The end of ours[i] never passes the start of raw[i + 1].
+ *     raw      | 0 | 1 | 2 | 3 |                what is still to be read ...
+ *     events   |  0  |  1  |  2  |  3  |        ... is in front of what is written
  */
 static int ep_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
 {
     _Static_assert(sizeof(struct epoll_event) <= sizeof(plx_event), "translated in place");
+    plx_event *events = harvest->events;
     if (harvest->room > EP_MOST)
         harvest->room = EP_MOST;
-    plx_event *event = harvest->events;
-    const char *raw = (char *)(event + harvest->room) - (size_t)harvest->room * sizeof(struct epoll_event);
-    int count = ep_sleep(state, (struct epoll_event *)(void *)raw, harvest, timeout);
-    const char *end = raw + (count < 0 ? 0 : (size_t)count * sizeof(struct epoll_event));
+    int count = ep_sleep(state, (struct epoll_event *)(void *)events, harvest, timeout);
+    int kept = 0;
 
     harvest->found = count;
     plx__view view = plx__table_view(harvest->table);
-    for (; raw < end; raw += sizeof(struct epoll_event)) {
-        uint32_t events;
+    for (int i = count - 1; i >= 0; i--) {
+        const char *raw = (const char *)events + (size_t)i * sizeof(struct epoll_event);
+        uint32_t reported;
         plx__key key;
-        memcpy(&events, raw + offsetof(struct epoll_event, events), sizeof events);
+        memcpy(&reported, raw + offsetof(struct epoll_event, events), sizeof reported);
         memcpy(&key, raw + offsetof(struct epoll_event, data), sizeof key);
-        if (key.tag == PLX__WAKE_TAG || events & (EPOLLERR | EPOLLHUP))
-            event += ep_unusual(harvest, &key, events, event);
-        else if (plx__harvest_event(harvest, view, &key, events, events, event))
-            event++;
+        if (key.tag == PLX__WAKE_TAG || reported & (EPOLLERR | EPOLLHUP)
+                ? ep_unusual(harvest, &key, reported, &events[i])
+                : plx__harvest_event(harvest, view, &key, reported, reported, &events[i]))
+            kept++;
+        else
+            events[i].token = EP_HOLE;
     }
-    return count < 0 ? count : (int)(event - harvest->events);
+    return kept == count || count < 0 ? count : ep_compact(events, count);
 }
 
 static int ep_wake(void *state, uint32_t *calls)
