@@ -48,34 +48,28 @@ struct pl_state {
 
 /* ---- Open and close -------------------------------------------------------- */
 
+/* Room for twice as many. The copy is the sleeper's, and exchanged when it comes next. */
 static int pl_grow(struct pl_state *pl)
 {
     size_t capacity = pl->capacity ? pl->capacity * 2 : 64;
     struct pollfd *larger = plx__memory_get(pl->memory, capacity * sizeof *larger);
-    struct pl_slot *slots = plx__memory_get(pl->memory, capacity * sizeof *slots);
-    struct pollfd *set = plx__memory_get(pl->memory, capacity * sizeof *set);
-
-    if (!larger || !slots || !set) {
+    struct pollfd *set = plx__memory_resize(pl->memory, pl->set, capacity * sizeof *set);
+    if (set)
+        pl->set = set;
+    struct pl_slot *slots = plx__memory_resize(pl->memory, pl->slots, capacity * sizeof *slots);
+    if (slots)
+        pl->slots = slots;
+    if (!larger || !set || !slots) {
         plx__memory_put(pl->memory, larger);
-        plx__memory_put(pl->memory, slots);
-        plx__memory_put(pl->memory, set);
         return -ENOMEM;
     }
-    if (pl->count) {
-        memcpy(slots, pl->slots, pl->count * sizeof *slots);
-        memcpy(set, pl->set, pl->count * sizeof *set);
-    }
     plx__memory_put(pl->memory, pl->larger);
-    plx__memory_put(pl->memory, pl->slots);
-    plx__memory_put(pl->memory, pl->set);
     pl->larger = larger;
-    pl->slots = slots;
-    pl->set = set;
     pl->capacity = capacity;
     return 0;
 }
 
-static void pl_fini(void *state)
+static void pl_fini(void *state, bool forked)
 {
     struct pl_state *pl = state;
 
@@ -86,6 +80,8 @@ static void pl_fini(void *state)
     plx__memory_put(pl->memory, pl->sleep);
     plx__memory_put(pl->memory, pl->larger);
     plx__pages_fini(&pl->places);
+    if (forked)
+        return;
     plx__condition_fini(&pl->out);
     plx__lock_fini(&pl->lock);
 }
@@ -97,7 +93,7 @@ static int pl_init(void *state, const plx_allocator *memory)
     pl->memory = memory;
     int rc = pl_grow(pl);
     if (rc < 0)
-        return rc;
+        goto free_arrays;
     rc = plx__pipe(pl->pipe);
     if (rc < 0)
         goto free_arrays;
@@ -178,8 +174,11 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
 {
     struct pl_state *pl = state;
     plx__identity identity;
-    int rc = plx__identify((int)watch->key.fd, &identity);
+    int fd = (int)watch->key.fd;
 
+    if (fd == pl->pipe[0] || fd == pl->pipe[1])
+        return -EINVAL;
+    int rc = plx__identify(fd, &identity);
     ++*calls;
     if (rc < 0)
         return rc;
@@ -268,16 +267,18 @@ static int pl_rebuild(void *state, const plx__table *table, uint32_t *calls)
 
 /* ---- Waiting --------------------------------------------------------------- */
 
-static uint32_t pl_flags(int revents, int fd)
+static uint32_t pl_flags(int revents, int fd, uint32_t *calls)
 {
     uint32_t flags = (revents & POLLIN ? PLX_READABLE : 0) | (revents & POLLOUT ? PLX_WRITABLE : 0) |
                      (revents & POLLPRI ? PLX_PRIORITY : 0) | (revents & PLX__POLLRDHUP ? PLX_READ_CLOSED : 0) |
                      (revents & (POLLERR | POLLNVAL) ? PLX_ERROR : 0) | (revents & POLLHUP ? PLX_WRITE_CLOSED : 0);
 
-    if (revents & POLLHUP)
+    if (revents & POLLHUP) {
         flags |= PLX_READ_CLOSED;
-    else if (revents & POLLERR && plx__is_pipe(fd))
-        flags |= PLX_WRITE_CLOSED;
+    } else if (revents & POLLERR) {
+        ++*calls;
+        flags |= plx__is_pipe(fd) ? PLX_WRITE_CLOSED : 0;
+    }
     return flags;
 }
 
@@ -291,8 +292,9 @@ static bool pl_believe(struct pl_state *pl, size_t place, int revents, uint32_t 
     plx__identity identity;
 
     if (!(revents & POLLNVAL)) {
+        int rc = plx__identify(element->fd, &identity);
         ++*calls;
-        if (plx__identify(element->fd, &identity) == 0 && pl_same(&pl->slots[place].identity, &identity))
+        if (rc == 0 ? pl_same(&pl->slots[place].identity, &identity) : rc != -EBADF && rc != -EPERM)
             return true;
     }
     element->fd = -1 - element->fd;
@@ -312,7 +314,7 @@ static bool pl_collect_one(struct pl_state *pl, plx__harvest *harvest, const str
         !pl_believe(pl, place, found->revents, &harvest->calls))
         return false;
     memcpy(&event->token, &pl->slots[place].key, sizeof event->token);
-    event->flags = pl_flags(found->revents, found->fd);
+    event->flags = pl_flags(found->revents, found->fd, &harvest->calls);
     event->native = (unsigned short)found->revents;
     return true;
 }

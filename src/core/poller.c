@@ -92,7 +92,7 @@ free_poller:
 /* The kernel's part and the registrations; what posts and wakers left waits for the last reference. */
 static void poller_end(plx_registry *registry)
 {
-    registry->backend->fini(registry->state);
+    registry->backend->fini(registry->state, plx__forked(registry));
     plx__memory_put(&registry->memory, registry->state);
     plx__table_fini(&registry->table);
     registry->registered = 0;

@@ -87,13 +87,14 @@ static int wait_harvested(struct wait *wait, int kept)
     if (harvest->woken) {
         harvest->woken = false;
         plx__wake_clear(&registry->wake, PLX__WAKING); /* before the next look at the queue */
-        if (atomic_load_explicit(&registry->epoch, PLX__RELAXED) != wait->epoch)
+        if (atomic_load_explicit(&registry->epoch, PLX__ACQUIRE) != wait->epoch)
             (void)registry->backend->wake(registry->state, &harvest->calls);
     }
     if (kept > 0)
         wait->count += kept;
     wait->interrupted = kept == -EINTR;
-    wait->cut = kept == 0 && harvest->found == harvest->room;
+    wait->cut = kept == 0 && harvest->found == harvest->room && !harvest->stuck;
+    harvest->stuck = false;
     if (plx__ready_any(&registry->ready))
         wait_take(wait, wait->capacity - wait->count);
     return wait->count == 0 && kept < 0 && kept != -EINTR ? kept : wait_result(wait);
@@ -107,7 +108,7 @@ static int wait_once(struct wait *wait, uint64_t word)
     plx_registry *registry = wait->registry;
     plx_nanos timeout = wait->remaining;
 
-    wait->epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
+    wait->epoch = atomic_load_explicit(&registry->epoch, PLX__ACQUIRE);
     if (word & PLX__CLOSED)
         return 0;
     if (word & PLX__NOTIFIED || plx__ready_any(&registry->ready)) {
@@ -247,13 +248,14 @@ static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx
     wait.harvest.room = capacity;
     wait.harvest.found = 0;
     wait.harvest.woken = false;
+    wait.harvest.stuck = false;
     wait.harvest.calls = 0;
     wait.standing = PLX__INSIDE + (remaining != 0 && backend->shared ? PLX__SLEEPING : 0);
     uint64_t word = plx__wake_add(&registry->wake, wait.standing);
     wait.alone = (word & PLX__INSIDE_MASK) == 0;
     if (!backend->shared || word & (PLX__NOTIFIED | PLX__CLOSED) || plx__ready_any(&registry->ready))
         return wait_from_start(&wait);
-    wait.epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
+    wait.epoch = atomic_load_explicit(&registry->epoch, PLX__ACQUIRE);
     int kept = backend->wait(registry->state, &wait.harvest, remaining);
     if (kept <= 0 || wait.harvest.woken)
         return wait_from_kernel(&wait, kept);

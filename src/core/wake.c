@@ -23,29 +23,43 @@ static int wake_call(plx_registry *registry)
     return rc;
 }
 
-/* 1 if the call was made, 0 if there was no need. */
-static int wake_claim(plx_registry *registry)
+/* Sets WAKING and CALLING; false if there is no need, or somebody was quicker. */
+static bool wake_claim(plx__wake *wake)
 {
-    plx__wake *wake = &registry->wake;
     uint64_t word = plx__wake_word(wake);
-    int rc = 1;
 
     do {
         if (!wake_wanted(word))
-            return word & PLX__CLOSED ? -PLX_ESHUTDOWN : 0;
+            return false;
     } while (!atomic_compare_exchange_weak_explicit(&wake->word, &word, (word | PLX__WAKING) + PLX__CALLING,
                                                     PLX__SEQ_CST, PLX__SEQ_CST));
-    int failure = wake_call(registry);
-    if (failure < 0) {
-        plx__wake_clear(wake, PLX__WAKING);
-        rc = failure;
+    return true;
+}
+
+/*
+ * 1 if the call was made, 0 if there was no need. A call that fails gives WAKING back, and is
+ * made once more: others may have relied on it.
+ */
+static int wake_sleeper(plx_registry *registry)
+{
+    plx__wake *wake = &registry->wake;
+    int rc = 0;
+
+    for (int attempt = 0; attempt < 2 && wake_claim(wake); attempt++) {
+        rc = wake_call(registry);
+        if (rc < 0)
+            plx__wake_clear(wake, PLX__WAKING);
+        if (!plx__wake_leave(registry, wake, PLX__CALLING, 0))
+            return -PLX_ESHUTDOWN;
+        if (rc >= 0)
+            return 1;
     }
-    return plx__wake_leave(registry, wake, PLX__CALLING, 0) ? rc : -PLX_ESHUTDOWN;
+    return rc < 0 || !(plx__wake_word(wake) & PLX__CLOSED) ? rc : -PLX_ESHUTDOWN;
 }
 
 int plx__wake_send(plx_registry *registry)
 {
-    int rc = wake_claim(registry);
+    int rc = wake_sleeper(registry);
 
     if (rc < 0)
         return rc;
@@ -55,7 +69,7 @@ int plx__wake_send(plx_registry *registry)
 
 void plx__wake_pass(plx_registry *registry)
 {
-    (void)wake_claim(registry);
+    (void)wake_sleeper(registry);
 }
 
 /* The closer holds the lock whenever it looks, so it goes on only after this unlock. */
