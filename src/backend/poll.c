@@ -135,12 +135,19 @@ static int pl_wake(void *state, uint32_t *calls)
     return rc < 0 && rc != -EAGAIN ? rc : 0; /* a full pipe is readable */
 }
 
-/* The set has changed: whoever sleeps on the old one comes out. Under the lock. */
-static void pl_changed(struct pl_state *pl, uint32_t *calls)
+/*
+ * Before a change: whoever sleeps on the set as it is comes out, and goes on once the lock is
+ * free. If that fails, nothing has changed yet. Under the lock.
+ */
+static int pl_interrupt(struct pl_state *pl, uint32_t *calls)
 {
-    pl->changed = true;
-    if (pl->inside && !pl->kicked)
-        pl->kicked = pl_wake(pl, calls) == 0;
+    int rc = 0;
+
+    if (pl->inside && !pl->kicked) {
+        rc = pl_wake(pl, calls);
+        pl->kicked = rc == 0;
+    }
+    return rc;
 }
 
 static void pl_mark(struct pl_state *pl, struct pl_slot *slot)
@@ -192,13 +199,16 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
         rc = -EEXIST;
         goto unlock;
     }
+    rc = pl_interrupt(pl, calls);
+    if (rc < 0)
+        goto unlock;
     bool replaces = *place != 0; /* then it is silent until the modify that follows */
     if (!replaces)
         *place = (uint32_t)pl->count++;
     pl->set[*place] = pl_interest(replaces ? &(plx__watch){.key = watch->key} : watch);
     pl->slots[*place] = (struct pl_slot){.key = watch->key, .identity = identity};
     pl_mark(pl, &pl->slots[*place]);
-    pl_changed(pl, calls);
+    pl->changed = true;
 unlock:
     plx__lock_drop(&pl->lock);
     return rc;
@@ -222,15 +232,15 @@ static int pl_modify(void *state, const plx__watch *was, const plx__watch *now, 
     struct pl_slot *slot = &pl->slots[place];
     if (!same && !pl_same(&slot->identity, &identity)) {
         rc = -ENOENT;
-    } else {
+    } else if (now->flags) { /* else there is less to wait for; the sleeper finds out when it looks */
+        rc = pl_interrupt(pl, calls);
+    }
+    if (rc == 0) {
         pl->set[place] = pl_interest(now);
         slot->key = now->key;
         slot->gone = slot->gone && !now->flags;
         pl_mark(pl, slot);
-        if (now->flags)
-            pl_changed(pl, calls);
-        else /* less to wait for; the sleeper finds out when it looks */
-            pl->changed = true;
+        pl->changed = true;
     }
     plx__lock_drop(&pl->lock);
     return rc;
@@ -249,7 +259,8 @@ static int pl_remove(void *state, const plx__watch *watch, uint32_t *calls)
         *(uint32_t *)plx__pages_get(&pl->places, pl->slots[last].key.fd) = *place;
     }
     *place = 0;
-    pl_changed(pl, calls);
+    pl->changed = true;
+    (void)pl_interrupt(pl, calls);
     for (uint64_t visit = pl->visit; pl->inside && pl->kicked && pl->visit == visit;)
         plx__condition_wait(&pl->out, &pl->lock);
     plx__lock_drop(&pl->lock);
