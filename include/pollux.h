@@ -294,8 +294,10 @@ PLX_API int plx_poller_open(plx_poller **poller, const plx_options *options);
  * returns. Its descriptors are closed, its registrations are gone, the registered
  * descriptors are left as they are. NULL is ignored.
  *
- * Threads   once, and not from two threads; nobody may use the poller afterwards.
- *           Registries, wakers and so on that are still held stay valid: their
+ * Threads   once, and not from two threads; nobody may use the poller afterwards. A
+ *           thread that waits in a loop may be between two waits at that moment: let it
+ *           hold the registry (plx_registry_retain), and its next wait returns -ECANCELED
+ *           as well. Registries, wakers and so on that are still held stay valid: their
  *           calls return -PLX_ESHUTDOWN, and they are released in any order.
  * Portability  in a child made by fork() it frees the child's copy, and the parent's
  *           poller and its registrations stay as they are.
@@ -316,7 +318,9 @@ PLX_API void plx_poller_close(plx_poller *poller);
  *   -EINVAL     capacity is below 1, events is NULL, or the timeout is negative and
  *               not PLX_FOREVER
  *   -EINTR      a signal handler ran and there is nothing to return; only with
- *               PLX_RETURN_ON_SIGNAL, otherwise the wait goes on with the time left
+ *               PLX_RETURN_ON_SIGNAL, otherwise the wait goes on with the time left. (With
+ *               the poll backend, in the one thread that is in poll(2); not in those that
+ *               wait for their turn.)
  *   -ECANCELED  the poller is being closed by another thread
  *   -ECHILD     after fork(), in the child
  *   An error of the kernel's own wait (-EPERM from a sandbox) is returned as it is.
@@ -447,8 +451,8 @@ PLX_API int plx_deregister(plx_registry *registry, plx_fd fd);
  * Adds to, or takes from, the interest. Token and mode stay. enable arms a oneshot
  * again, disable does not. Both take readiness flags alone.
  *
- * Returns  0; -EINVAL a mode bit among the flags, or a native registration; else as
- *          plx_reregister.
+ * Returns  0, also if nothing changes, and then the kernel was not asked; -EINVAL a mode
+ *          bit among the flags, or a native registration; else as plx_reregister.
  */
 PLX_API int plx_enable(plx_registry *registry, plx_fd fd, uint32_t interest);
 PLX_API int plx_disable(plx_registry *registry, plx_fd fd, uint32_t interest);

@@ -24,7 +24,8 @@ typedef struct plx__backend {
 
     /* -ENOTSUP where this kernel, or a sandbox, does not have the interface. */
     int  (*init)(void *state, const plx_allocator *memory);
-    void (*fini)(void *state);
+    /* In a child made by fork, whatever other threads held at that moment is held for ever. */
+    void (*fini)(void *state, bool forked);
 
     /*
      * Under the registry's lock. They act at once, also on a wait that is blocked.

@@ -78,10 +78,11 @@ close_epoll:
     return rc;
 }
 
-static void ep_fini(void *state)
+static void ep_fini(void *state, bool forked)
 {
     struct ep_state *ep = state;
 
+    (void)forked;
     plx__close(ep->event);
     plx__close(ep->epoll);
 }
@@ -110,19 +111,29 @@ static inline int ep_control(struct ep_state *ep, int operation, const plx__watc
 
 static int ep_add(void *state, const plx__watch *watch, uint32_t *calls)
 {
-    return ep_control(state, EPOLL_CTL_ADD, watch, calls);
+    struct ep_state *ep = state;
+
+    return (int)watch->key.fd == ep->event ? -EINVAL : ep_control(ep, EPOLL_CTL_ADD, watch, calls);
+}
+
+/* Of a number that is a regular file by now epoll says EPERM, whatever it is asked. */
+static inline int ep_change(struct ep_state *ep, int operation, const plx__watch *watch, uint32_t *calls)
+{
+    int rc = ep_control(ep, operation, watch, calls);
+
+    return rc == -EPERM ? -ENOENT : rc;
 }
 
 static int ep_remove(void *state, const plx__watch *watch, uint32_t *calls)
 {
-    return ep_control(state, EPOLL_CTL_DEL, watch, calls);
+    return ep_change(state, EPOLL_CTL_DEL, watch, calls);
 }
 
 static int ep_modify(void *state, const plx__watch *was, const plx__watch *now, uint32_t *calls)
 {
     if (!((was->flags | now->flags) & EPOLLEXCLUSIVE))
-        return ep_control(state, EPOLL_CTL_MOD, now, calls);
-    int rc = ep_control(state, EPOLL_CTL_DEL, was, calls);
+        return ep_change(state, EPOLL_CTL_MOD, now, calls);
+    int rc = ep_change(state, EPOLL_CTL_DEL, was, calls);
     if (rc < 0)
         return rc;
     rc = ep_control(state, EPOLL_CTL_ADD, now, calls);
@@ -132,20 +143,35 @@ static int ep_modify(void *state, const plx__watch *was, const plx__watch *now, 
 }
 
 /*
- * Whether the old set still has the registration: if not, its number was closed, and may be
- * another file by now. Of an exclusive entry, which is there, MOD says EINVAL.
+ * Whether the old set still has the registration: 0, or -ENOENT if its number was closed, and
+ * may be another file by now. An exclusive entry that is there makes MOD say EINVAL; asked with
+ * the flag itself, the kernel says so before it looks.
  */
-static bool ep_has(struct ep_state *ep, const plx__watch *watch, uint32_t *calls)
+static int ep_has(struct ep_state *ep, const plx__watch *watch, uint32_t *calls)
 {
-    int rc = ep_control(ep, EPOLL_CTL_MOD, watch, calls);
+    plx__watch probe = *watch;
 
-    return rc == 0 || rc == -EINVAL;
+    probe.flags &= ~(uint32_t)EPOLLEXCLUSIVE;
+    int rc = ep_change(ep, EPOLL_CTL_MOD, &probe, calls);
+    return rc == -EINVAL ? 0 : rc == -EBADF ? -ENOENT : rc;
 }
 
-/*
- * Asked before and after, because another thread may make the number another file meanwhile;
- * then the set stays in doubt.
- */
+/* Takes a registration over into a fresh set; 1 if its number changed hands meanwhile. */
+static int ep_adopt(struct ep_state *ep, struct ep_state *fresh, const plx__watch *watch, uint32_t *calls)
+{
+    int rc = ep_has(ep, watch, calls);
+
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    int added = ep_control(fresh, EPOLL_CTL_ADD, watch, calls);
+    rc = ep_has(ep, watch, calls);
+    if (rc != -ENOENT)
+        return added < 0 ? added : rc;
+    if (added == 0)
+        (void)ep_control(fresh, EPOLL_CTL_DEL, watch, calls);
+    return 1;
+}
+
 static int ep_rebuild(void *state, const plx__table *table, uint32_t *calls)
 {
     struct ep_state *ep = state;
@@ -157,28 +183,30 @@ static int ep_rebuild(void *state, const plx__table *table, uint32_t *calls)
     if (fresh.epoll < 0)
         return fresh.epoll;
     int rc = ep_add_eventfd(fresh.epoll, ep->event);
+    ++*calls;
     bool doubt = false;
-    while (rc == 0 && plx__table_next(table, &fd, &watch)) {
-        if (!ep_has(ep, &watch, calls))
-            continue;
-        rc = ep_control(&fresh, EPOLL_CTL_ADD, &watch, calls);
-        if (!ep_has(ep, &watch, calls)) {
-            (void)ep_control(&fresh, EPOLL_CTL_DEL, &watch, calls);
-            doubt = true;
-            rc = 0;
-        }
+    while (rc >= 0 && plx__table_next(table, &fd, &watch)) {
+        rc = ep_adopt(ep, &fresh, &watch, calls);
+        doubt |= rc > 0;
     }
-    if (rc == 0) {
+    if (rc >= 0) {
         rc = plx__descriptor_replace(fresh.epoll, ep->epoll);
         ++*calls;
     }
     plx__close(fresh.epoll);
+    ++*calls;
     return rc < 0 ? rc : doubt;
 }
 
+/* What only a native registration asks for; the kernel's other names for reading and writing. */
+#define EP_READING (EPOLLRDNORM | EPOLLRDBAND)
+#define EP_WRITING (EPOLLWRNORM | EPOLLWRBAND)
+#define EP_UNUSUAL (EPOLLERR | EPOLLHUP | EP_READING | EP_WRITING)
+
 /*
- * A wake, an error or a hang-up; true if it is somebody's. A hang-up is the end of both
- * directions; of a pipe, the kernel reports the end of the readers as an error alone.
+ * A wake, an error, a hang-up or one of the above; true if it is somebody's. A hang-up is the
+ * end of both directions; of a pipe, the kernel reports the end of the readers as an error
+ * alone.
  */
 PLX__RARE static bool ep_unusual(plx__harvest *harvest, const plx__key *key, uint32_t events, plx_event *event)
 {
@@ -188,10 +216,16 @@ PLX__RARE static bool ep_unusual(plx__harvest *harvest, const plx__key *key, uin
         harvest->woken |= key->tag == PLX__WAKE_TAG;
         return false;
     }
-    if (flags & EPOLLHUP)
+    if (flags & EP_READING)
+        flags |= PLX_READABLE;
+    if (flags & EP_WRITING)
+        flags |= PLX_WRITABLE;
+    if (flags & EPOLLHUP) {
         flags |= PLX_READ_CLOSED;
-    else if (plx__is_pipe((int)key->fd))
-        flags |= PLX_WRITE_CLOSED;
+    } else if (flags & EPOLLERR) {
+        harvest->calls++;
+        flags |= plx__is_pipe((int)key->fd) ? PLX_WRITE_CLOSED : 0;
+    }
     return plx__harvest_slow(harvest, key, flags, events, event);
 }
 
@@ -216,38 +250,52 @@ static inline int ep_sleep(struct ep_state *ep, struct epoll_event *raw, plx__ha
     return ep_sleep_timed(ep, raw, harvest, timeout);
 }
 
+/* A place in the array that holds no event: no token is as large. */
+#define EP_HOLE UINT64_MAX
+
+/* Closes the gaps that events of nobody have left. */
+PLX__RARE static int ep_compact(plx_event *events, int count)
+{
+    int kept = 0;
+
+    for (int i = 0; i < count; i++)
+        if (events[i].token != EP_HOLE)
+            events[kept++] = events[i];
+    return kept;
+}
+
 /*
- * The kernel writes its events, which are smaller than ours, to the tail of the array, and
- * they are translated from the front:
+ * The kernel writes its events, which are smaller than ours, to the start of the array, and
+ * they are translated in place, from the last to the first:
  *
- *     events   |  0  |  1  |  2  |  3  |        ours is written ...
- *     raw            | 0 | 1 | 2 | 3 |          ... behind what is still to be read
- *
- * The end of ours[i] never passes the start of raw[i + 1].
+ *     raw      | 0 | 1 | 2 | 3 |                what is still to be read ...
+ *     events   |  0  |  1  |  2  |  3  |        ... is in front of what is written
  */
 static int ep_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
 {
     _Static_assert(sizeof(struct epoll_event) <= sizeof(plx_event), "translated in place");
+    plx_event *events = harvest->events;
     if (harvest->room > EP_MOST)
         harvest->room = EP_MOST;
-    plx_event *event = harvest->events;
-    const char *raw = (char *)(event + harvest->room) - (size_t)harvest->room * sizeof(struct epoll_event);
-    int count = ep_sleep(state, (struct epoll_event *)(void *)raw, harvest, timeout);
-    const char *end = raw + (count < 0 ? 0 : (size_t)count * sizeof(struct epoll_event));
+    int count = ep_sleep(state, (struct epoll_event *)(void *)events, harvest, timeout);
+    int kept = 0;
 
     harvest->found = count;
     plx__view view = plx__table_view(harvest->table);
-    for (; raw < end; raw += sizeof(struct epoll_event)) {
-        uint32_t events;
+    for (int i = count - 1; i >= 0; i--) {
+        const char *raw = (const char *)events + (size_t)i * sizeof(struct epoll_event);
+        uint32_t reported;
         plx__key key;
-        memcpy(&events, raw + offsetof(struct epoll_event, events), sizeof events);
+        memcpy(&reported, raw + offsetof(struct epoll_event, events), sizeof reported);
         memcpy(&key, raw + offsetof(struct epoll_event, data), sizeof key);
-        if (key.tag >= PLX__ALARM_TAG || events & (EPOLLERR | EPOLLHUP))
-            event += ep_unusual(harvest, &key, events, event);
-        else if (plx__harvest_event(harvest, view, &key, events, events, event))
-            event++;
+        if (key.tag >= PLX__ALARM_TAG || reported & EP_UNUSUAL
+                ? ep_unusual(harvest, &key, reported, &events[i])
+                : plx__harvest_event(harvest, view, &key, reported, reported, &events[i]))
+            kept++;
+        else
+            events[i].token = EP_HOLE;
     }
-    return count < 0 ? count : (int)(event - harvest->events);
+    return kept == count || count < 0 ? count : ep_compact(events, count);
 }
 
 static int ep_wake(void *state, uint32_t *calls)

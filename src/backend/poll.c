@@ -48,34 +48,28 @@ struct pl_state {
 
 /* ---- Open and close -------------------------------------------------------- */
 
+/* Room for twice as many. The copy is the sleeper's, and exchanged when it comes next. */
 static int pl_grow(struct pl_state *pl)
 {
     size_t capacity = pl->capacity ? pl->capacity * 2 : 64;
     struct pollfd *larger = plx__memory_get(pl->memory, capacity * sizeof *larger);
-    struct pl_slot *slots = plx__memory_get(pl->memory, capacity * sizeof *slots);
-    struct pollfd *set = plx__memory_get(pl->memory, capacity * sizeof *set);
-
-    if (!larger || !slots || !set) {
+    struct pollfd *set = plx__memory_resize(pl->memory, pl->set, capacity * sizeof *set);
+    if (set)
+        pl->set = set;
+    struct pl_slot *slots = plx__memory_resize(pl->memory, pl->slots, capacity * sizeof *slots);
+    if (slots)
+        pl->slots = slots;
+    if (!larger || !set || !slots) {
         plx__memory_put(pl->memory, larger);
-        plx__memory_put(pl->memory, slots);
-        plx__memory_put(pl->memory, set);
         return -ENOMEM;
     }
-    if (pl->count) {
-        memcpy(slots, pl->slots, pl->count * sizeof *slots);
-        memcpy(set, pl->set, pl->count * sizeof *set);
-    }
     plx__memory_put(pl->memory, pl->larger);
-    plx__memory_put(pl->memory, pl->slots);
-    plx__memory_put(pl->memory, pl->set);
     pl->larger = larger;
-    pl->slots = slots;
-    pl->set = set;
     pl->capacity = capacity;
     return 0;
 }
 
-static void pl_fini(void *state)
+static void pl_fini(void *state, bool forked)
 {
     struct pl_state *pl = state;
 
@@ -86,6 +80,8 @@ static void pl_fini(void *state)
     plx__memory_put(pl->memory, pl->sleep);
     plx__memory_put(pl->memory, pl->larger);
     plx__pages_fini(&pl->places);
+    if (forked)
+        return;
     plx__condition_fini(&pl->out);
     plx__lock_fini(&pl->lock);
 }
@@ -97,7 +93,7 @@ static int pl_init(void *state, const plx_allocator *memory)
     pl->memory = memory;
     int rc = pl_grow(pl);
     if (rc < 0)
-        return rc;
+        goto free_arrays;
     rc = plx__pipe(pl->pipe);
     if (rc < 0)
         goto free_arrays;
@@ -139,12 +135,19 @@ static int pl_wake(void *state, uint32_t *calls)
     return rc < 0 && rc != -EAGAIN ? rc : 0; /* a full pipe is readable */
 }
 
-/* The set has changed: whoever sleeps on the old one comes out. Under the lock. */
-static void pl_changed(struct pl_state *pl, uint32_t *calls)
+/*
+ * Before a change: whoever sleeps on the set as it is comes out, and goes on once the lock is
+ * free. If that fails, nothing has changed yet. Under the lock.
+ */
+static int pl_interrupt(struct pl_state *pl, uint32_t *calls)
 {
-    pl->changed = true;
-    if (pl->inside && !pl->kicked)
-        pl->kicked = pl_wake(pl, calls) == 0;
+    int rc = 0;
+
+    if (pl->inside && !pl->kicked) {
+        rc = pl_wake(pl, calls);
+        pl->kicked = rc == 0;
+    }
+    return rc;
 }
 
 static void pl_mark(struct pl_state *pl, struct pl_slot *slot)
@@ -178,8 +181,11 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
 {
     struct pl_state *pl = state;
     plx__identity identity;
-    int rc = plx__identify((int)watch->key.fd, &identity);
+    int fd = (int)watch->key.fd;
 
+    if (fd == pl->pipe[0] || fd == pl->pipe[1])
+        return -EINVAL;
+    int rc = plx__identify(fd, &identity);
     ++*calls;
     if (rc < 0)
         return rc;
@@ -193,13 +199,16 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
         rc = -EEXIST;
         goto unlock;
     }
+    rc = pl_interrupt(pl, calls);
+    if (rc < 0)
+        goto unlock;
     bool replaces = *place != 0; /* then it is silent until the modify that follows */
     if (!replaces)
         *place = (uint32_t)pl->count++;
     pl->set[*place] = pl_interest(replaces ? &(plx__watch){.key = watch->key} : watch);
     pl->slots[*place] = (struct pl_slot){.key = watch->key, .identity = identity};
     pl_mark(pl, &pl->slots[*place]);
-    pl_changed(pl, calls);
+    pl->changed = true;
 unlock:
     plx__lock_drop(&pl->lock);
     return rc;
@@ -223,15 +232,15 @@ static int pl_modify(void *state, const plx__watch *was, const plx__watch *now, 
     struct pl_slot *slot = &pl->slots[place];
     if (!same && !pl_same(&slot->identity, &identity)) {
         rc = -ENOENT;
-    } else {
+    } else if (now->flags) { /* else there is less to wait for; the sleeper finds out when it looks */
+        rc = pl_interrupt(pl, calls);
+    }
+    if (rc == 0) {
         pl->set[place] = pl_interest(now);
         slot->key = now->key;
         slot->gone = slot->gone && !now->flags;
         pl_mark(pl, slot);
-        if (now->flags)
-            pl_changed(pl, calls);
-        else /* less to wait for; the sleeper finds out when it looks */
-            pl->changed = true;
+        pl->changed = true;
     }
     plx__lock_drop(&pl->lock);
     return rc;
@@ -250,7 +259,8 @@ static int pl_remove(void *state, const plx__watch *watch, uint32_t *calls)
         *(uint32_t *)plx__pages_get(&pl->places, pl->slots[last].key.fd) = *place;
     }
     *place = 0;
-    pl_changed(pl, calls);
+    pl->changed = true;
+    (void)pl_interrupt(pl, calls);
     for (uint64_t visit = pl->visit; pl->inside && pl->kicked && pl->visit == visit;)
         plx__condition_wait(&pl->out, &pl->lock);
     plx__lock_drop(&pl->lock);
@@ -268,16 +278,18 @@ static int pl_rebuild(void *state, const plx__table *table, uint32_t *calls)
 
 /* ---- Waiting --------------------------------------------------------------- */
 
-static uint32_t pl_flags(int revents, int fd)
+static uint32_t pl_flags(int revents, int fd, uint32_t *calls)
 {
     uint32_t flags = (revents & POLLIN ? PLX_READABLE : 0) | (revents & POLLOUT ? PLX_WRITABLE : 0) |
                      (revents & POLLPRI ? PLX_PRIORITY : 0) | (revents & PLX__POLLRDHUP ? PLX_READ_CLOSED : 0) |
                      (revents & (POLLERR | POLLNVAL) ? PLX_ERROR : 0) | (revents & POLLHUP ? PLX_WRITE_CLOSED : 0);
 
-    if (revents & POLLHUP)
+    if (revents & POLLHUP) {
         flags |= PLX_READ_CLOSED;
-    else if (revents & POLLERR && plx__is_pipe(fd))
-        flags |= PLX_WRITE_CLOSED;
+    } else if (revents & POLLERR) {
+        ++*calls;
+        flags |= plx__is_pipe(fd) ? PLX_WRITE_CLOSED : 0;
+    }
     return flags;
 }
 
@@ -291,8 +303,9 @@ static bool pl_believe(struct pl_state *pl, size_t place, int revents, uint32_t 
     plx__identity identity;
 
     if (!(revents & POLLNVAL)) {
+        int rc = plx__identify(element->fd, &identity);
         ++*calls;
-        if (plx__identify(element->fd, &identity) == 0 && pl_same(&pl->slots[place].identity, &identity))
+        if (rc == 0 ? pl_same(&pl->slots[place].identity, &identity) : rc != -EBADF && rc != -EPERM)
             return true;
     }
     element->fd = -1 - element->fd;
@@ -312,7 +325,7 @@ static bool pl_collect_one(struct pl_state *pl, plx__harvest *harvest, const str
         !pl_believe(pl, place, found->revents, &harvest->calls))
         return false;
     memcpy(&event->token, &pl->slots[place].key, sizeof event->token);
-    event->flags = pl_flags(found->revents, found->fd);
+    event->flags = pl_flags(found->revents, found->fd, &harvest->calls);
     event->native = (unsigned short)found->revents;
     return true;
 }

@@ -32,6 +32,7 @@ typedef struct plx__posts {
     plx__source source;
     const plx_allocator *memory;
     plx__post *first, *last;
+    uint64_t serials;
 } plx__posts;
 
 struct plx_registry {

@@ -10,19 +10,27 @@
 static void *memory_allocate(void *context, size_t size)
 {
     (void)context;
-    return malloc(size);
+    int saved = errno; /* it is the caller's */
+    void *pointer = malloc(size);
+    errno = saved;
+    return pointer;
 }
 
 static void *memory_reallocate(void *context, void *pointer, size_t size)
 {
     (void)context;
-    return realloc(pointer, size);
+    int saved = errno;
+    void *moved = realloc(pointer, size);
+    errno = saved;
+    return moved;
 }
 
 static void memory_release(void *context, void *pointer)
 {
     (void)context;
+    int saved = errno; /* older C libraries change it */
     free(pointer);
+    errno = saved;
 }
 
 const plx_allocator plx__memory_default = {

@@ -69,6 +69,20 @@ void *plx__pages_make(plx__pages *pages, size_t index)
     return plx__pages_get(pages, index);
 }
 
+void plx__pages_unmake(plx__pages *pages, size_t index)
+{
+    plx__directory *directory = atomic_load_explicit(&pages->directory, PLX__RELAXED);
+
+    plx__memory_put(pages->memory, atomic_exchange_explicit(&directory->page[index >> PLX__PAGE_BITS], NULL, PLX__RELAXED));
+}
+
+bool plx__pages_fit(const plx__pages *pages, size_t index)
+{
+    plx__directory *directory = atomic_load_explicit(&pages->directory, PLX__RELAXED);
+
+    return index >> PLX__PAGE_BITS < (directory ? directory->size : PAGES_FIRST);
+}
+
 size_t plx__pages_span(const plx__pages *pages)
 {
     plx__directory *directory = atomic_load_explicit(&pages->directory, PLX__ACQUIRE);

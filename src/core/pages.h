@@ -23,7 +23,7 @@ typedef struct plx__directory {
 typedef struct plx__pages {
     const plx_allocator *memory;
     size_t element;                       /* bytes of one */
-    _Atomic(plx__directory *) directory;  /* release when grown; acquire in _at */
+    _Atomic(plx__directory *) directory;  /* release when grown; acquire in _find */
 } plx__pages;
 
 void plx__pages_init(plx__pages *pages, const plx_allocator *memory, size_t element);
@@ -31,6 +31,12 @@ void plx__pages_fini(plx__pages *pages);
 
 /* The element, made of zeros if it is new; NULL when out of memory. Under the owner's lock. */
 void *plx__pages_make(plx__pages *pages, size_t index);
+
+/* Drops the page of an index that was made just now and has not been read by anyone else. */
+void plx__pages_unmake(plx__pages *pages, size_t index);
+
+/* Whether the page of an index has a place in the directory, or it is small anyway. */
+bool plx__pages_fit(const plx__pages *pages, size_t index);
 
 /* The indices from here on were never made. */
 size_t plx__pages_span(const plx__pages *pages);

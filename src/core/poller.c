@@ -61,7 +61,7 @@ static void poller_fini_parts(plx_registry *registry)
 static void poller_end(plx_registry *registry)
 {
     plx__timers_disarm(&registry->timers);
-    registry->backend->fini(registry->state);
+    registry->backend->fini(registry->state, plx__forked(registry));
     plx__memory_put(&registry->memory, registry->state);
     plx__table_fini(&registry->table);
     registry->registered = 0;

@@ -12,6 +12,7 @@ struct plx__post {
     plx__post *next;
     plx_token token;
     uint64_t data;
+    uint64_t serial;
 };
 
 static plx__taken post_take(plx__source *source, plx_event *event)
@@ -50,28 +51,31 @@ void plx__posts_fini(plx__posts *posts)
     }
 }
 
-static void post_append(plx_registry *registry, plx__post *post)
+/* The post's serial number. */
+static uint64_t post_append(plx_registry *registry, plx__post *post)
 {
     plx__posts *posts = &registry->posts;
 
     plx__lock_take(&registry->ready.lock);
+    uint64_t serial = post->serial = ++posts->serials;
     if (posts->first)
         posts->last->next = post;
     else
         posts->first = post;
     posts->last = post;
     plx__lock_drop(&registry->ready.lock);
+    return serial;
 }
 
-/* Takes a post back; false if a waiter has had it. */
-static bool post_withdraw(plx_registry *registry, const plx__post *post)
+/* Takes a post back, by its number: a waiter may have had it, and its memory be another's. */
+static plx__post *post_withdraw(plx_registry *registry, uint64_t serial)
 {
     plx__posts *posts = &registry->posts;
     plx__post *before = NULL;
 
     plx__lock_take(&registry->ready.lock);
     plx__post *found = posts->first;
-    while (found && found != post) {
+    while (found && found->serial != serial) {
         before = found;
         found = found->next;
     }
@@ -81,7 +85,7 @@ static bool post_withdraw(plx_registry *registry, const plx__post *post)
             posts->last = before;
     }
     plx__lock_drop(&registry->ready.lock);
-    return found != NULL;
+    return found;
 }
 
 int plx_post(plx_registry *registry, plx_token token, uint64_t data)
@@ -97,16 +101,15 @@ int plx_post(plx_registry *registry, plx_token token, uint64_t data)
         return -ENOMEM;
     post->token = token;
     post->data = data;
-    post_append(registry, post);
+    uint64_t serial = post_append(registry, post);
     if (plx__source_claim(&registry->posts.source))
         plx__ready_push(&registry->ready, &registry->posts.source);
     rc = plx__wake_send(registry);
-    if (rc < 0) {
-        if (!post_withdraw(registry, post))
-            return 0;
-        plx__memory_put(&registry->memory, post);
-    }
-    return rc;
+    if (rc == 0)
+        return 0;
+    post = post_withdraw(registry, serial);
+    plx__memory_put(&registry->memory, post);
+    return post ? rc : 0;
 }
 
 int plx_notify(plx_registry *registry)

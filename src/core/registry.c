@@ -65,6 +65,15 @@ static int registry_add(plx_registry *registry, const plx__watch *watch)
     return rc;
 }
 
+static int registry_remove(plx_registry *registry, const plx__watch *watch)
+{
+    uint32_t calls = 0;
+    int rc = registry->backend->remove(registry->state, watch, &calls);
+
+    registry->lock_calls += calls;
+    return rc;
+}
+
 /*
  * What a registration is to become. The tag's bits: ARMED, and SLOW if its events are more
  * than passed on.
@@ -87,8 +96,8 @@ static int registry_add_new(plx_registry *registry, plx__entry *entry, const str
 
     plx__entry_publish(entry, wanted->token, wanted->interest, tag);
     int rc = registry_add(registry, &watch);
-    if (rc == -EEXIST)
-        rc = registry_modify(registry, &watch, &watch);
+    if (rc == -EEXIST && registry_remove(registry, &watch) == 0)
+        rc = registry_add(registry, &watch);
     if (rc < 0)
         (void)plx__entry_hide(entry);
     else
@@ -116,17 +125,25 @@ static int registry_add_over(plx_registry *registry, plx__entry *entry, const st
     return 0;
 }
 
+/* Whether there may be memory for a number: a large one must mean something first. */
+static bool registry_plausible(plx_registry *registry, plx_fd fd)
+{
+    if (fd < 0 || plx__pages_fit(&registry->table.pages, (size_t)fd))
+        return fd >= 0;
+    registry->lock_calls++;
+    return plx__descriptor_is_open(fd);
+}
+
 static int registry_register(plx_registry *registry, const struct registration *wanted)
 {
-    if (wanted->fd < 0)
-        return -EBADF;
     int rc = registry_lock(registry);
+
     if (rc < 0)
         return rc;
-
     plx__entry *entry = NULL;
-    if (!plx__table_spans(&registry->table, wanted->fd) && !plx__descriptor_is_open(wanted->fd))
-        rc = -EBADF; /* before there is memory for a number that means nothing */
+    bool fresh = !plx__table_spans(&registry->table, wanted->fd);
+    if (!registry_plausible(registry, wanted->fd))
+        rc = -EBADF;
     else if (!(entry = plx__table_make(&registry->table, wanted->fd)))
         rc = -ENOMEM;
     if (entry) {
@@ -135,8 +152,18 @@ static int registry_register(plx_registry *registry, const struct registration *
         rc = old & PLX__USED ? registry_add_over(registry, entry, wanted, tag)
                              : registry_add_new(registry, entry, wanted, tag);
     }
+    if (entry && rc < 0 && fresh)
+        plx__pages_unmake(&registry->table.pages, (size_t)wanted->fd);
     registry_unlock(registry);
     return rc;
+}
+
+static inline struct registration registry_read(const plx__entry *entry)
+{
+    return (struct registration){
+        .interest = atomic_load_explicit(&entry->interest, PLX__RELAXED),
+        .token = atomic_load_explicit(&entry->token, PLX__RELAXED),
+    };
 }
 
 /* The kernel refused: as it was before. What a waiter has dropped meanwhile is reported again. */
@@ -144,7 +171,7 @@ PLX__RARE static void registry_restore(plx_registry *registry, plx__entry *entry
                                        const struct registration *before, uint32_t tag, int rc)
 {
     (void)plx__entry_hide(entry);
-    plx__entry_publish(entry, before->token, before->interest, tag);
+    plx__entry_publish(entry, before->token, before->interest, tag ^ PLX__AGAIN);
     if (rc != -EBADF && rc != -ENOENT && tag & PLX__ARMED)
         (void)registry_modify(registry, was, was);
 }
@@ -155,10 +182,7 @@ PLX__RARE static void registry_restore(plx_registry *registry, plx__entry *entry
  */
 static inline int registry_change(plx_registry *registry, plx__entry *entry, const struct registration *wanted)
 {
-    struct registration before = {
-        .interest = atomic_load_explicit(&entry->interest, PLX__RELAXED),
-        .token = atomic_load_explicit(&entry->token, PLX__RELAXED),
-    };
+    struct registration before = registry_read(entry);
     uint32_t old = plx__entry_hide(entry);
     uint32_t tag = plx__tag_next(old, PLX__USED | wanted->bits | (old & PLX__ARMED));
     plx__watch was = plx__watch_of(wanted->fd, old, before.interest);
@@ -268,17 +292,16 @@ int plx_deregister(plx_registry *registry, plx_fd fd)
         registry_unlock(registry);
         return -ENOENT;
     }
+    struct registration before = registry_read(entry);
     uint32_t old = plx__entry_hide(entry);
-    plx__watch watch = plx__watch_of(fd, old, atomic_load_explicit(&entry->interest, PLX__RELAXED));
-    uint32_t calls = 0;
-    rc = registry->backend->remove(registry->state, &watch, &calls);
-    registry->lock_calls += calls;
+    plx__watch watch = plx__watch_of(fd, old, before.interest);
+    rc = registry_remove(registry, &watch);
     if (rc == -EBADF || rc == -ENOENT) {
         atomic_store_explicit(&registry->suspect, true, PLX__RELEASE);
         rc = 0;
     }
     if (rc < 0)
-        atomic_store_explicit(&entry->tag, old, PLX__RELEASE);
+        registry_restore(registry, entry, &watch, &before, old, rc);
     else
         registry->registered--;
     registry_unlock(registry);
@@ -344,14 +367,19 @@ int plx_lookup(plx_registry *registry, plx_fd fd, plx_token *token, uint32_t *in
 
 /* ---- Events on their way from the kernel: the rest of harvest.h ------------ */
 
-/* Nothing in the table explains the event: the kernel may hold what nobody can remove. */
-static void registry_stale(plx_registry *registry)
+/*
+ * Nothing in the table explains the event: the kernel may hold what nobody can remove. False if
+ * it does, and could not be mended now.
+ */
+static bool registry_stale(plx_registry *registry)
 {
+    int rc = 0;
+
     if (!atomic_load_explicit(&registry->suspect, PLX__ACQUIRE) || registry_lock(registry) < 0)
-        return;
+        return true;
     if (atomic_load_explicit(&registry->suspect, PLX__RELAXED)) {
         uint32_t calls = 0;
-        int rc = registry->backend->rebuild(registry->state, &registry->table, &calls);
+        rc = registry->backend->rebuild(registry->state, &registry->table, &calls);
         if (rc >= 0) {
             plx__timers_rearm(registry);
             atomic_store_explicit(&registry->suspect, rc > 0, PLX__RELAXED);
@@ -361,6 +389,7 @@ static void registry_stale(plx_registry *registry)
         registry->lock_calls += calls;
     }
     registry_unlock(registry);
+    return rc >= 0;
 }
 
 /*
@@ -390,12 +419,16 @@ bool plx__harvest_slow(plx__harvest *harvest, const plx__key *key, uint32_t flag
     plx_token token = atomic_load_explicit(&entry->token, PLX__ACQUIRE);
     uint32_t interest = atomic_load_explicit(&entry->interest, PLX__ACQUIRE);
 
-    if ((tag & ~PLX__SLOW) != key->tag) {
+    if (plx__tag_key(tag) != key->tag) {
         if ((tag ^ key->tag) & PLX__GENERATION || !(tag & PLX__USED))
-            registry_stale(registry);
+            harvest->stuck |= !registry_stale(registry);
         return false;
     }
-    if (!(tag & PLX__NATIVE)) {
+    if (!(tag & PLX__ARMED) || interest == 0)
+        return false;
+    if (tag & PLX__NATIVE) {
+        flags &= PLX__READINESS;
+    } else {
         if (flags & (PLX_WRITE_CLOSED | PLX_ERROR))
             flags |= PLX_READABLE | PLX_WRITABLE; /* as far as they were asked for */
         flags &= interest;

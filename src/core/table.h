@@ -2,16 +2,18 @@
 /*
  * What is registered: descriptor -> token, interest, generation. See docs/design.md.
  *
- *     tag   31        4    3     2     1      0
- *           generation    USED  ARMED SLOW  NATIVE
+ *     tag   31        5    4      3     2     1      0
+ *           generation    AGAIN   USED  ARMED SLOW  NATIVE
  *
  * USED    there is a registration.
  * ARMED   it may report; a oneshot that has reported may not.
  * SLOW    more is to be done with its events than to pass them on: native, or a oneshot of
  *         a kernel that does not disarm by itself.
  * NATIVE  the interest is the kernel's flags, not ours.
+ * AGAIN   flipped when an entry becomes what it was before a change that the kernel refused:
+ *         the tag is new to a reader, and the key is the old one.
  *
- * The kernel is given a key, the descriptor and the tag with SLOW taken out, and hands it
+ * The kernel is given a key, the descriptor and the tag without SLOW and AGAIN, and hands it
  * back with each event. An event counts only if its tag is the entry's: the same generation, and
  * still armed.
  *
@@ -26,8 +28,9 @@
 #define PLX__SLOW   2u
 #define PLX__ARMED  4u
 #define PLX__USED   8u
+#define PLX__AGAIN  16u
 
-#define PLX__GENERATION 0xfffffff0u
+#define PLX__GENERATION 0xffffffe0u
 
 typedef struct plx__key {
     uint32_t fd;
@@ -75,13 +78,19 @@ static inline uint32_t plx__interest_unpack(uint32_t packed)
     return (packed & ((PLX__READINESS & ~PLX__UNASKED) | PLX__MODES)) | (packed >> 16 & PLX__UNASKED);
 }
 
+/* A tag as it is in a key. */
+static inline uint32_t plx__tag_key(uint32_t tag)
+{
+    return tag & ~(PLX__SLOW | PLX__AGAIN);
+}
+
 /* What the kernel shall see of an entry. */
 static inline plx__watch plx__watch_of(plx_fd fd, uint32_t tag, uint32_t interest)
 {
     uint32_t flags = tag & PLX__NATIVE ? interest : interest & (PLX__READINESS | PLX__MODES);
     bool loud = tag & PLX__ARMED && (tag & PLX__NATIVE || interest & PLX__READINESS);
 
-    return (plx__watch){.key = {.fd = (uint32_t)fd, .tag = tag & ~PLX__SLOW}, .flags = loud ? flags : 0};
+    return (plx__watch){.key = {.fd = (uint32_t)fd, .tag = plx__tag_key(tag)}, .flags = loud ? flags : 0};
 }
 
 /* The next generation, with these bits. */

@@ -311,15 +311,22 @@ int plx_timer_restart(plx_registry *registry, plx_timer timer, plx_nanos first, 
     rc = plx__wheel_restart(&timers->wheel, timer, &was, &interval);
     if (rc == 0) {
         rc = timers_earlier(registry, deadline);
-        if (rc > 0)
-            rc = plx__wake_claim(registry);
+        if (rc == 0 && deadline > was)
+            timers_later(registry);
         if (rc < 0)
             (void)plx__wheel_restart(&timers->wheel, timer, &was, &interval);
-        else if (deadline > was)
-            timers_later(registry);
     }
     plx__lock_drop(&timers->lock);
-    return rc < 0 ? rc : 0;
+    if (rc <= 0)
+        return rc;
+    rc = plx__wake_claim(registry);
+    if (rc >= 0)
+        return 0;
+    plx__lock_take(&timers->lock);
+    if (plx__wheel_restart(&timers->wheel, timer, &was, &interval) < 0)
+        rc = 0; /* somebody was awake, and has had it */
+    plx__lock_drop(&timers->lock);
+    return rc;
 }
 
 int plx_timer_cancel(plx_registry *registry, plx_timer timer)

@@ -23,7 +23,7 @@ struct wait {
     bool timed;          /* there are timers to look at */
     bool owed;           /* they had no place before the kernel's wait: what is left is theirs first */
     bool slept;          /* time has passed since `now` */
-    plx_nanos now;       /* what the timers were looked at with */
+    plx_nanos now;       /* what the timers were looked at with; INT64_MIN: not read yet */
     bool alone;          /* nobody else was inside when it came */
     bool interrupted;    /* the kernel's wait was, by a signal handler */
     bool cut;            /* all that the kernel had room for was nobody's: there may be more */
@@ -41,6 +41,14 @@ static plx_nanos wait_time_left(const plx_registry *registry, plx_nanos deadline
         return PLX_FOREVER;
     plx_nanos now = plx__timers_now(&registry->timers);
     return deadline > now ? deadline - now : 0;
+}
+
+/* The reading of the clock that a finite `remaining` was made from serves the timers as well. */
+static void wait_set_now(struct wait *wait)
+{
+    bool read = wait->remaining > 0 && wait->deadline != INT64_MAX;
+
+    wait->now = read ? wait->deadline - wait->remaining : INT64_MIN;
 }
 
 static void wait_stand_up(struct wait *wait)
@@ -108,13 +116,14 @@ static int wait_harvested(struct wait *wait, int kept)
     if (harvest->woken) {
         harvest->woken = false;
         plx__wake_clear(&registry->wake, PLX__WAKING); /* before the next look at the queue */
-        if (atomic_load_explicit(&registry->epoch, PLX__RELAXED) != wait->epoch)
+        if (atomic_load_explicit(&registry->epoch, PLX__ACQUIRE) != wait->epoch)
             (void)registry->backend->wake(registry->state, &harvest->calls);
     }
     if (kept > 0)
         wait->count += kept;
     wait->interrupted = kept == -EINTR;
-    wait->cut = kept == 0 && harvest->found == harvest->room;
+    wait->cut = kept == 0 && harvest->found == harvest->room && !harvest->stuck;
+    harvest->stuck = false;
     if (wait->timed && wait->owed && !wait->slept)
         wait_fire(wait, wait->now, wait->capacity - wait->count);
     if (plx__ready_any(&registry->ready))
@@ -136,14 +145,14 @@ static int wait_once(struct wait *wait, uint64_t word)
     uint64_t keeper = 0;
     int kept = 0;
 
-    wait->epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
+    wait->epoch = atomic_load_explicit(&registry->epoch, PLX__ACQUIRE);
     wait->timed = plx__timers_any(timers);
     if (word & PLX__CLOSED)
         return 0;
     if (queued || wait->timed) {
         struct shares shares = wait_shares(wait);
         wait->owed = shares.timers == 0;
-        if (wait->timed)
+        if (wait->timed && wait->now == INT64_MIN)
             wait->now = plx__timers_now(timers);
         if (queued) {
             wait_stand_up(wait);
@@ -198,6 +207,7 @@ static bool wait_turn(struct wait *wait)
         return false;
     if (waited)
         wait->remaining = wait_time_left(wait->registry, wait->deadline);
+    wait_set_now(wait);
     return true;
 }
 
@@ -233,6 +243,7 @@ static int wait_more(struct wait *wait, int rc)
 {
     if (rc == WAIT_AGAIN) {
         wait->remaining = wait_time_left(wait->registry, wait->deadline);
+        wait_set_now(wait);
         if (wait->remaining == 0 && !wait->cut)
             rc = 0;
     }
@@ -287,6 +298,7 @@ static int wait_loop(struct wait *wait, int rc)
 
 PLX__RARE static int wait_from_start(struct wait *wait)
 {
+    wait_set_now(wait);
     return wait_loop(wait, WAIT_AGAIN);
 }
 
@@ -319,6 +331,7 @@ static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx
     wait.harvest.room = capacity;
     wait.harvest.found = 0;
     wait.harvest.woken = false;
+    wait.harvest.stuck = false;
     wait.harvest.calls = 0;
     wait.standing = PLX__INSIDE + (remaining != 0 && backend->shared ? PLX__SLEEPING : 0);
     uint64_t word = plx__wake_add(&registry->wake, wait.standing);
@@ -327,7 +340,7 @@ static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx
     if (!backend->shared || word & (PLX__NOTIFIED | PLX__CLOSED) || plx__ready_any(&registry->ready) ||
         plx__timers_any(&registry->timers))
         return wait_from_start(&wait);
-    wait.epoch = atomic_load_explicit(&registry->epoch, PLX__RELAXED);
+    wait.epoch = atomic_load_explicit(&registry->epoch, PLX__ACQUIRE);
     int kept = backend->wait(registry->state, &wait.harvest, remaining);
     if (kept <= 0 || wait.harvest.woken)
         return wait_from_kernel(&wait, kept);

@@ -23,23 +23,38 @@ static int wake_call(plx_registry *registry)
     return rc;
 }
 
-int plx__wake_claim(plx_registry *registry)
+/* Sets WAKING and CALLING; false if there is no need, or somebody was quicker. */
+static bool wake_take(plx__wake *wake)
 {
-    plx__wake *wake = &registry->wake;
     uint64_t word = plx__wake_word(wake);
-    int rc = 1;
 
     do {
         if (!wake_wanted(word))
-            return word & PLX__CLOSED ? -PLX_ESHUTDOWN : 0;
+            return false;
     } while (!atomic_compare_exchange_weak_explicit(&wake->word, &word, (word | PLX__WAKING) + PLX__CALLING,
                                                     PLX__SEQ_CST, PLX__SEQ_CST));
-    int failure = wake_call(registry);
-    if (failure < 0) {
-        plx__wake_clear(wake, PLX__WAKING);
-        rc = failure;
+    return true;
+}
+
+/*
+ * 1 if the call was made, 0 if there was no need. A call that fails gives WAKING back, and is
+ * made once more: others may have relied on it.
+ */
+int plx__wake_claim(plx_registry *registry)
+{
+    plx__wake *wake = &registry->wake;
+    int rc = 0;
+
+    for (int attempt = 0; attempt < 2 && wake_take(wake); attempt++) {
+        rc = wake_call(registry);
+        if (rc < 0)
+            plx__wake_clear(wake, PLX__WAKING);
+        if (!plx__wake_leave(registry, wake, PLX__CALLING, 0))
+            return -PLX_ESHUTDOWN;
+        if (rc >= 0)
+            return 1;
     }
-    return plx__wake_leave(registry, wake, PLX__CALLING, 0) ? rc : -PLX_ESHUTDOWN;
+    return rc < 0 || !(plx__wake_word(wake) & PLX__CLOSED) ? rc : -PLX_ESHUTDOWN;
 }
 
 int plx__wake_send(plx_registry *registry)

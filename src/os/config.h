@@ -10,8 +10,13 @@
 #if defined(__linux__)
 #define _GNU_SOURCE 1
 #define PLX__HAS_EPOLL 1
-#define PLX__HAS_FUTEX 1
 #define PLX__HAS_PIPE2 1
+#include <sys/syscall.h>
+#ifdef SYS_futex /* 32-bit RISC-V has another */
+#define PLX__HAS_FUTEX 1
+#else
+#define PLX__HAS_FUTEX 0
+#endif
 #else
 #define _POSIX_C_SOURCE 200809L
 #define PLX__HAS_EPOLL 0

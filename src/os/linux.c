@@ -14,15 +14,16 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* One number on every architecture; older headers do not name it. */
-#ifndef SYS_epoll_pwait2
-#define SYS_epoll_pwait2 441
-#endif
-
 /* Not by the C library: not each has it, and 32-bit ones give it their own timespec. */
 static int linux_epoll_pwait2(int epoll, struct epoll_event *events, int capacity, const plx__timespec64 *timeout)
 {
+#ifdef SYS_epoll_pwait2
     return (int)syscall(SYS_epoll_pwait2, epoll, events, capacity, timeout, NULL, (size_t)0);
+#else /* headers from before Linux 5.11 */
+    (void)epoll, (void)events, (void)capacity, (void)timeout;
+    errno = ENOSYS;
+    return -1;
+#endif
 }
 
 PLX__SEAM plx__linux_calls plx__linux = {

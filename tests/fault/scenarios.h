@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each_call.c does again and again while one call or one allocation fails. A scenario
+ * accepts an error from any function of the library, and checks what an error promises: that
+ * nothing was changed. What succeeded must work.
+ */
+#ifndef FAULT_SCENARIOS_H
+#define FAULT_SCENARIOS_H
+
+#include "../seam.h"
+
+#include "backend/backend.h"
+#include "core/core.h"
+
+#include <sys/resource.h>
+
+enum { ANCHOR = 1, OTHER = 2, THIRD = 3, POSTED = 4, WOKEN = 5 };
+
+/* A poller with one registration, the anchor, which no fault may harm. */
+struct world {
+    const plx__backend *backend;
+    counted_memory memory;
+    plx_poller *poller;
+    plx_registry *registry;
+    int anchor[2], other[2];
+    plx_event events[8];
+    int rc; /* of the thread's wait */
+    atomic_int over;
+};
+
+typedef struct scenario {
+    const char *name;
+    void (*run)(struct world *world);
+    bool bare; /* the poller is opened, or closed, by the scenario itself */
+    bool epoll_only;
+} scenario;
+
+static inline int world_open(struct world *world)
+{
+    plx_options options = {.backend = world->backend->id, .allocator = &world->memory.allocator};
+    int rc = plx_poller_open(&world->poller, &options);
+
+    if (rc < 0)
+        world->poller = NULL;
+    world->registry = plx_poller_registry(world->poller);
+    return rc;
+}
+
+/* What never reaches a caller: such a call is made again, or its failure means nothing. */
+static inline int usual(int rc)
+{
+    CHECK(rc != -EINTR && rc != -EAGAIN);
+    return rc;
+}
+
+/* Whether an event with this token is among the first `count`. */
+static inline bool world_has(const struct world *world, int count, plx_token token)
+{
+    for (int i = 0; i < count; i++)
+        if (world->events[i].token == token && world->events[i].flags)
+            return true;
+    return false;
+}
+
+/* Waits, without an end, for an event with this token; waits that fail are repeated. */
+static inline void world_await(struct world *world, plx_token token)
+{
+    int count;
+
+    do
+        count = usual(plx_poller_wait(world->poller, world->events, 8, PLX_FOREVER));
+    while (!world_has(world, count, token));
+}
+
+/* ---- Registering -------------------------------------------------------------------- */
+
+static inline void run_register(struct world *world)
+{
+    int fd = world->other[0];
+    int rc = plx_register(world->registry, fd, OTHER, PLX_READABLE);
+
+    put_byte(world->other[1]);
+    CHECK_RC(plx_lookup(world->registry, fd, NULL, NULL), rc < 0 ? -ENOENT : 0);
+    if (rc == 0)
+        world_await(world, OTHER);
+    else
+        CHECK(plx_poller_wait(world->poller, world->events, 8, 0) <= 0);
+}
+
+/* The change of an anchor that is ready: with the new token, or after an error with the old. */
+static inline void change_anchor(struct world *world,
+                                 int (*change)(plx_registry *, plx_fd, plx_token, uint32_t), uint32_t before,
+                                 uint32_t after)
+{
+    int fd = world->anchor[0];
+    plx_token token = 0;
+
+    put_byte(world->anchor[1]);
+    if (plx_reregister(world->registry, fd, ANCHOR, before) < 0)
+        before = PLX_READABLE;
+    int rc = change(world->registry, fd, OTHER, after);
+    CHECK_RC(plx_lookup(world->registry, fd, &token, NULL), 0);
+    CHECK_EQ(token, rc < 0 ? ANCHOR : OTHER);
+    world_await(world, token);
+    while (usual(plx_reregister(world->registry, fd, ANCHOR, PLX_READABLE)) < 0) {
+    }
+}
+
+static inline void run_reregister(struct world *world)
+{
+    change_anchor(world, plx_reregister, PLX_READABLE, PLX_READABLE | PLX_WRITABLE);
+}
+
+static inline void run_reregister_oneshot(struct world *world)
+{
+    change_anchor(world, plx_reregister, PLX_READABLE | PLX_ONESHOT, PLX_READABLE | PLX_ONESHOT);
+}
+
+static inline void run_reregister_edge(struct world *world)
+{
+    change_anchor(world, plx_reregister, PLX_READABLE | PLX_EDGE, PLX_READABLE | PLX_EDGE);
+}
+
+static inline void run_reregister_exclusive(struct world *world)
+{
+    change_anchor(world, plx_reregister, PLX_READABLE | PLX_EXCLUSIVE, PLX_READABLE | PLX_EXCLUSIVE);
+}
+
+static inline void run_reregister_native(struct world *world)
+{
+    change_anchor(world, plx_reregister_native, PLX_READABLE, PLX_READABLE | PLX_EDGE);
+}
+
+static inline void run_oneshot(struct world *world)
+{
+    if (plx_register(world->registry, world->other[0], OTHER, PLX_READABLE | PLX_ONESHOT) < 0)
+        return;
+    for (int i = 0; i < 3; i++) {
+        put_byte(world->other[1]);
+        world_await(world, OTHER);
+        int count = plx_poller_wait(world->poller, world->events, 8, 0);
+        CHECK(!world_has(world, count, OTHER)); /* whatever failed, it has reported */
+        while (usual(plx_enable(world->registry, world->other[0], 0)) < 0) {
+        }
+        world_await(world, OTHER);
+        drain(world->other[0]);
+        while (usual(plx_enable(world->registry, world->other[0], 0)) < 0) {
+        }
+    }
+}
+
+static inline void run_enable_and_disable(struct world *world)
+{
+    uint32_t interest, expected = PLX_READABLE;
+    int fd = world->anchor[0];
+
+    if (plx_enable(world->registry, fd, PLX_WRITABLE) == 0)
+        expected |= PLX_WRITABLE;
+    CHECK_RC(plx_lookup(world->registry, fd, NULL, &interest), 0);
+    CHECK_EQ(interest, expected);
+    if (plx_disable(world->registry, fd, PLX_READABLE) == 0)
+        expected &= ~PLX_READABLE;
+    CHECK_RC(plx_lookup(world->registry, fd, NULL, &interest), 0);
+    CHECK_EQ(interest, expected);
+    if (expected & PLX_WRITABLE)
+        world_await(world, ANCHOR);
+    while (usual(plx_reregister(world->registry, fd, ANCHOR, PLX_READABLE)) < 0) {
+    }
+}
+
+static inline void run_deregister(struct world *world)
+{
+    int fd = world->other[0];
+
+    if (plx_register(world->registry, fd, OTHER, PLX_READABLE) < 0)
+        return;
+    put_byte(world->other[1]);
+    int rc = plx_deregister(world->registry, fd);
+    CHECK_RC(plx_lookup(world->registry, fd, NULL, NULL), rc < 0 ? 0 : -ENOENT);
+    if (rc < 0)
+        world_await(world, OTHER);
+    while (rc < 0)
+        rc = plx_deregister(world->registry, fd);
+    CHECK(plx_poller_wait(world->poller, world->events, 8, 0) <= 0);
+}
+
+static inline void run_native(struct world *world)
+{
+    if (plx_register_native(world->registry, world->other[0], OTHER, PLX_READABLE | PLX_ONESHOT) < 0)
+        return;
+    put_byte(world->other[1]);
+    world_await(world, OTHER);
+    while (usual(plx_reregister_native(world->registry, world->other[0], THIRD, PLX_READABLE | PLX_EDGE)) <
+           0) {
+    }
+    world_await(world, THIRD);
+}
+
+/* Numbers further and further up: the table and what a backend keeps have to grow. */
+static inline void run_register_many(struct world *world)
+{
+    static const int numbers[] = {200, 1500, 3000, 18000, 19999};
+
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (dup2(world->other[0], numbers[i]) < 0)
+            continue;
+        int rc = plx_register(world->registry, numbers[i], OTHER, PLX_READABLE);
+        CHECK_RC(plx_lookup(world->registry, numbers[i], NULL, NULL), rc < 0 ? -ENOENT : 0);
+        if (rc == 0) {
+            put_byte(world->other[1]);
+            world_await(world, OTHER);
+            drain(world->other[0]);
+            while (usual(plx_deregister(world->registry, numbers[i])) < 0) {
+            }
+        }
+        close(numbers[i]);
+    }
+    int copies[80], count = 0;
+    for (int i = 0; i < 80; i++) {
+        copies[count] = dup(world->other[0]);
+        count += copies[count] >= 0;
+    }
+    put_byte(world->other[1]);
+    for (int i = 0; i < count; i++)
+        if (plx_register(world->registry, copies[i], (plx_token)(100 + i), PLX_READABLE) == 0 && i % 16 == 0)
+            while (plx_poller_wait(world->poller, world->events, 8, PLX_FOREVER) <= 0) {
+            }
+    for (int i = 0; i < count; i++) {
+        while (plx_lookup(world->registry, copies[i], NULL, NULL) == 0)
+            (void)plx_deregister(world->registry, copies[i]);
+        close(copies[i]);
+    }
+}
+
+/* ---- Waiting ------------------------------------------------------------------------- */
+
+static inline void run_wait_now(struct world *world)
+{
+    CHECK(plx_poller_wait(world->poller, world->events, 8, 0) <= 0);
+    put_byte(world->anchor[1]);
+    int count = plx_poller_wait(world->poller, world->events, 8, 0);
+    CHECK(count < 0 || count == 1 || atomic_load(&seam.failed));
+}
+
+static inline void run_wait_finite(struct world *world)
+{
+    for (int i = 1; i <= 3; i++) {
+        plx_nanos begun = plx_now();
+        int rc = usual(plx_poller_wait(world->poller, world->events, 8, PLX_USEC(700) * i));
+        CHECK(rc <= 0);
+        CHECK(rc < 0 || plx_now() - begun >= PLX_USEC(700) * i);
+    }
+    put_byte(world->anchor[1]);
+    int count = plx_poller_wait(world->poller, world->events, 8, PLX_SEC(60));
+    CHECK(count < 0 || world_has(world, count, ANCHOR));
+}
+
+static inline void run_wait_forever(struct world *world)
+{
+    put_byte(world->anchor[1]);
+    world_await(world, ANCHOR);
+    if (plx_post(world->registry, POSTED, 0) == 0)
+        world_await(world, POSTED);
+    world_await(world, ANCHOR);
+}
+
+/* ---- Sending to a thread that sleeps --------------------------------------------------- */
+
+static inline void *world_thread(void *argument)
+{
+    struct world *world = argument;
+
+    do
+        world->rc = usual(plx_poller_wait(world->poller, world->events, 8, PLX_FOREVER));
+    while (world->rc < 0 && world->rc != -ECANCELED);
+    atomic_store(&world->over, 1);
+    return NULL;
+}
+
+static inline pthread_t world_sleeper(struct world *world)
+{
+    pthread_t thread = thread_start(world_thread, world);
+
+    while (!(plx__wake_word(&world->registry->wake) & PLX__SLEEPING_MASK))
+        sleep_for(PLX_USEC(50));
+    sleep_for(PLX_USEC(500));
+    return thread;
+}
+
+static inline void run_post_to_a_sleeper(struct world *world)
+{
+    pthread_t thread = world_sleeper(world);
+
+    while (usual(plx_post(world->registry, POSTED, 1)) < 0) {
+    }
+    thread_join(thread);
+    CHECK_EQ(world->rc, 1); /* those that failed left nothing */
+    CHECK(world_has(world, 1, POSTED));
+}
+
+static inline void run_wake_a_sleeper(struct world *world)
+{
+    plx_waker *waker;
+
+    if (plx_waker_open(world->registry, WOKEN, &waker) < 0)
+        return;
+    pthread_t thread = world_sleeper(world);
+    while (usual(plx_waker_wake(waker)) < 0) {
+    }
+    thread_join(thread);
+    CHECK_EQ(world->rc, 1);
+    CHECK(world_has(world, 1, WOKEN));
+    plx_waker_release(waker);
+}
+
+static inline void run_notify_a_sleeper(struct world *world)
+{
+    pthread_t thread = world_sleeper(world);
+
+    while (usual(plx_notify(world->registry)) < 0) {
+    }
+    thread_join(thread);
+    CHECK_EQ(world->rc, 0);
+}
+
+/* A register that succeeded acts on a wait that is blocked, though nobody wakes it otherwise. */
+static inline void run_register_under_a_sleeper(struct world *world)
+{
+    pthread_t thread = world_sleeper(world);
+
+    put_byte(world->other[1]);
+    while (usual(plx_register(world->registry, world->other[0], OTHER, PLX_READABLE)) < 0) {
+    }
+    thread_join(thread);
+    CHECK_EQ(world->rc, 1);
+    CHECK(world_has(world, 1, OTHER));
+}
+
+static inline void run_reregister_under_a_sleeper(struct world *world)
+{
+    pthread_t thread = world_sleeper(world);
+
+    while (usual(plx_reregister(world->registry, world->anchor[0], OTHER, PLX_READABLE | PLX_WRITABLE)) < 0) {
+    }
+    thread_join(thread);
+    CHECK(world_has(world, world->rc, OTHER));
+    while (usual(plx_reregister(world->registry, world->anchor[0], ANCHOR, PLX_READABLE)) < 0) {
+    }
+}
+
+static inline void run_deregister_under_a_sleeper(struct world *world)
+{
+    if (plx_register(world->registry, world->other[0], OTHER, PLX_READABLE) < 0)
+        return;
+    pthread_t thread = world_sleeper(world);
+    while (usual(plx_deregister(world->registry, world->other[0])) < 0) {
+    }
+    put_byte(world->other[1]);
+    sleep_for(PLX_USEC(500));
+    CHECK_EQ(atomic_load(&world->over), 0);
+    while (usual(plx_notify(world->registry)) < 0) {
+    }
+    thread_join(thread);
+    CHECK_EQ(world->rc, 0);
+}
+
+/* ---- Life ------------------------------------------------------------------------------ */
+
+static inline void run_open_and_close(struct world *world)
+{
+    if (world_open(world) < 0)
+        return;
+    plx_poller_close(world->poller);
+    world->poller = NULL;
+}
+
+static inline void run_close_under_a_sleeper(struct world *world)
+{
+    if (world_open(world) < 0)
+        return;
+    (void)plx_register(world->registry, world->anchor[0], ANCHOR, PLX_READABLE);
+    (void)plx_post(world->registry, POSTED, 0);
+    (void)plx_poller_wait(world->poller, world->events, 8, 0);
+    while (plx_poller_wait(world->poller, world->events, 8, 0) != 0) {
+    }
+    pthread_t thread = world_sleeper(world);
+    plx_poller_close(world->poller);
+    thread_join(thread);
+    CHECK_RC(world->rc, -ECANCELED);
+    world->poller = NULL;
+}
+
+static inline void run_nested(struct world *world)
+{
+    plx_options options = {.backend = world->backend->id, .allocator = &world->memory.allocator};
+    plx_poller *outer;
+    plx_event event;
+
+    int inner = plx_poller_descriptor(world->poller);
+    if (inner < 0 || plx_poller_open(&outer, &options) < 0)
+        return;
+    if (plx_register(plx_poller_registry(outer), inner, OTHER, PLX_READABLE) == 0) {
+        while (usual(plx_post(world->registry, POSTED, 0)) < 0) {
+        }
+        while (plx_poller_wait(outer, &event, 1, PLX_FOREVER) != 1) {
+        }
+        CHECK_EQ(event.token, OTHER);
+        world_await(world, POSTED);
+    }
+    plx_poller_close(outer);
+}
+
+/* A number closed while its file lives on, then the renewal of the kernel's set. */
+static inline void run_rebuild(struct world *world)
+{
+    int fd = world->other[0];
+    int kept = dup(fd);
+
+    CHECK(kept >= 0);
+    int rc = plx_register(world->registry, fd, OTHER, PLX_READABLE);
+    put_byte(world->other[1]);
+    CHECK(close(fd) == 0);
+    if (rc == 0)
+        while (usual(plx_deregister(world->registry, fd)) < 0) {
+        }
+    for (int i = 0; i < 3; i++)
+        CHECK(plx_poller_wait(world->poller, world->events, 8, PLX_MSEC(1)) <= 0);
+    put_byte(world->anchor[1]);
+    world_await(world, ANCHOR);
+    CHECK_EQ(dup2(kept, fd), fd);
+    CHECK(close(kept) == 0);
+}
+
+/* The number is another file by now, and registered anew, while the old file is ready. */
+static inline void run_reuse(struct world *world)
+{
+    int fd = world->other[0], fresh[2];
+    int kept = dup(fd);
+
+    CHECK(kept >= 0);
+    bool registered = plx_register(world->registry, fd, OTHER, PLX_READABLE) == 0;
+    put_byte(world->other[1]);
+    open_pair(fresh);
+    CHECK_EQ(dup2(fresh[0], fd), fd);
+    if (plx_register(world->registry, fd, THIRD, PLX_READABLE) == 0) {
+        put_byte(fresh[1]);
+        world_await(world, THIRD);
+        registered = true;
+    }
+    put_byte(world->anchor[1]);
+    world_await(world, ANCHOR);
+    drain(fd);
+    if (registered)
+        while (usual(plx_deregister(world->registry, fd)) < 0) {
+        }
+    CHECK_EQ(dup2(kept, fd), fd);
+    CHECK(close(kept) == 0);
+    close_pair(fresh);
+}
+
+static const scenario scenarios[] = {
+    {.name = "open and close", .run = run_open_and_close, .bare = true},
+    {.name = "close under a sleeper", .run = run_close_under_a_sleeper, .bare = true},
+    {.name = "register", .run = run_register},
+    {.name = "reregister", .run = run_reregister},
+    {.name = "reregister a oneshot", .run = run_reregister_oneshot},
+    {.name = "reregister an edge", .run = run_reregister_edge, .epoll_only = true},
+    {.name = "reregister an exclusive", .run = run_reregister_exclusive, .epoll_only = true},
+    {.name = "reregister natively", .run = run_reregister_native, .epoll_only = true},
+    {.name = "oneshot", .run = run_oneshot},
+    {.name = "enable and disable", .run = run_enable_and_disable},
+    {.name = "deregister", .run = run_deregister},
+    {.name = "native", .run = run_native, .epoll_only = true},
+    {.name = "register many", .run = run_register_many},
+    {.name = "wait now", .run = run_wait_now},
+    {.name = "wait with a limit", .run = run_wait_finite},
+    {.name = "wait without a limit", .run = run_wait_forever},
+    {.name = "post to a sleeper", .run = run_post_to_a_sleeper},
+    {.name = "wake a sleeper", .run = run_wake_a_sleeper},
+    {.name = "notify a sleeper", .run = run_notify_a_sleeper},
+    {.name = "register under a sleeper", .run = run_register_under_a_sleeper},
+    {.name = "reregister under a sleeper", .run = run_reregister_under_a_sleeper},
+    {.name = "deregister under a sleeper", .run = run_deregister_under_a_sleeper},
+    {.name = "nested", .run = run_nested, .epoll_only = true},
+    {.name = "rebuild", .run = run_rebuild},
+    {.name = "reuse", .run = run_reuse},
+};
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system calls of the library, counted, and one of them made to fail: the entries of its
+ * tables are replaced by these. Include os/config.h before.
+ */
+#ifndef TESTS_SEAM_H
+#define TESTS_SEAM_H
+
+#include "tools.h"
+
+#include "os/posix.h"
+#if PLX__HAS_EPOLL
+#include "os/linux.h"
+#endif
+
+enum seam_call {
+    SEAM_CLOSE,
+    SEAM_READ,
+    SEAM_WRITE,
+    SEAM_PIPE,
+    SEAM_FSTAT,
+    SEAM_POLL,
+    SEAM_CLOCK,
+    SEAM_EPOLL_CREATE,
+    SEAM_EPOLL_CTL,
+    SEAM_EPOLL_WAIT,
+    SEAM_EPOLL_PWAIT2,
+    SEAM_EVENTFD,
+    SEAM_DUP3,
+    SEAM_CALLS
+};
+
+static const char *const seam_names[SEAM_CALLS] = {
+    [SEAM_CLOSE] = "close",
+    [SEAM_READ] = "read",
+    [SEAM_WRITE] = "write",
+    [SEAM_PIPE] = "pipe",
+    [SEAM_FSTAT] = "fstat",
+    [SEAM_POLL] = "poll",
+    [SEAM_CLOCK] = "clock_gettime",
+    [SEAM_EPOLL_CREATE] = "epoll_create1",
+    [SEAM_EPOLL_CTL] = "epoll_ctl",
+    [SEAM_EPOLL_WAIT] = "epoll_wait",
+    [SEAM_EPOLL_PWAIT2] = "epoll_pwait2",
+    [SEAM_EVENTFD] = "eventfd",
+    [SEAM_DUP3] = "dup3",
+};
+
+static struct seam {
+    plx__posix_calls posix; /* the real ones */
+#if PLX__HAS_EPOLL
+    plx__linux_calls system;
+#endif
+    atomic_long made[SEAM_CALLS];
+    atomic_int fail_call;  /* which is to fail; SEAM_CALLS: none */
+    atomic_long fail_at;   /* at its call of this number, from 1 */
+    atomic_long fail_each; /* and at each multiple of this; 0: not */
+    atomic_int fail_error;
+    atomic_long failed; /* how many did */
+    atomic_int last_eventfd;
+    atomic_int last_pipe; /* its writing end */
+} seam;
+
+static inline bool seam_fails(enum seam_call call)
+{
+    long number = atomic_fetch_add(&seam.made[call], 1) + 1;
+
+    if (atomic_load(&seam.fail_call) != (int)call)
+        return false;
+    long each = atomic_load(&seam.fail_each);
+    if (number != atomic_load(&seam.fail_at) && !(each && number % each == 0))
+        return false;
+    atomic_fetch_add(&seam.failed, 1);
+    errno = atomic_load(&seam.fail_error);
+    return true;
+}
+
+/* Whatever close says, the number is free afterwards: so it is on Linux. */
+static inline int seam_close(int fd)
+{
+    bool fails = seam_fails(SEAM_CLOSE);
+    int error = errno;
+    int rc = seam.posix.close(fd);
+
+    if (!fails)
+        return rc;
+    errno = error;
+    return -1;
+}
+
+static inline ssize_t seam_read(int fd, void *buffer, size_t size)
+{
+    return seam_fails(SEAM_READ) ? -1 : seam.posix.read(fd, buffer, size);
+}
+
+static inline ssize_t seam_write(int fd, const void *buffer, size_t size)
+{
+    return seam_fails(SEAM_WRITE) ? -1 : seam.posix.write(fd, buffer, size);
+}
+
+static inline int seam_pipe(int fds[2])
+{
+    int rc = seam_fails(SEAM_PIPE) ? -1 : seam.posix.pipe(fds);
+
+    if (rc == 0)
+        atomic_store(&seam.last_pipe, fds[1]);
+    return rc;
+}
+
+static inline int seam_fstat(int fd, struct stat *status)
+{
+    return seam_fails(SEAM_FSTAT) ? -1 : seam.posix.fstat(fd, status);
+}
+
+static inline int seam_poll(struct pollfd *fds, nfds_t count, int milliseconds)
+{
+    return seam_fails(SEAM_POLL) ? -1 : seam.posix.poll(fds, count, milliseconds);
+}
+
+static inline int seam_clock(clockid_t clock, struct timespec *now)
+{
+    return seam_fails(SEAM_CLOCK) ? -1 : seam.posix.clock_gettime(clock, now);
+}
+
+#if PLX__HAS_EPOLL
+
+static inline int seam_epoll_create(int flags)
+{
+    return seam_fails(SEAM_EPOLL_CREATE) ? -1 : seam.system.epoll_create1(flags);
+}
+
+static inline int seam_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    return seam_fails(SEAM_EPOLL_CTL) ? -1 : seam.system.epoll_ctl(epoll, operation, fd, event);
+}
+
+static inline int seam_epoll_wait(int epoll, struct epoll_event *events, int capacity, int milliseconds)
+{
+    return seam_fails(SEAM_EPOLL_WAIT) ? -1 : seam.system.epoll_wait(epoll, events, capacity, milliseconds);
+}
+
+static inline int seam_epoll_pwait2(int epoll, struct epoll_event *events, int capacity,
+                                    const plx__timespec64 *timeout)
+{
+    return seam_fails(SEAM_EPOLL_PWAIT2) ? -1 : seam.system.epoll_pwait2(epoll, events, capacity, timeout);
+}
+
+static inline int seam_eventfd(unsigned value, int flags)
+{
+    int fd = seam_fails(SEAM_EVENTFD) ? -1 : seam.system.eventfd(value, flags);
+
+    if (fd >= 0)
+        atomic_store(&seam.last_eventfd, fd);
+    return fd;
+}
+
+static inline int seam_dup3(int from, int onto, int flags)
+{
+    return seam_fails(SEAM_DUP3) ? -1 : seam.system.dup3(from, onto, flags);
+}
+
+#endif
+
+/* Every call from here on fails no more, and counts from 0. */
+static inline void seam_reset(void)
+{
+    atomic_store(&seam.fail_call, SEAM_CALLS);
+    atomic_store(&seam.fail_at, 0);
+    atomic_store(&seam.fail_each, 0);
+    atomic_store(&seam.failed, 0);
+    for (int i = 0; i < SEAM_CALLS; i++)
+        atomic_store(&seam.made[i], 0);
+}
+
+/* Once, before there are threads. */
+static inline void seam_install(void)
+{
+    seam.posix = plx__posix;
+    plx__posix = (plx__posix_calls){
+        .close = seam_close,
+        .read = seam_read,
+        .write = seam_write,
+        .pipe = seam_pipe,
+        .fstat = seam_fstat,
+        .poll = seam_poll,
+        .clock_gettime = seam_clock,
+    };
+#if PLX__HAS_EPOLL
+    seam.system = plx__linux;
+    plx__linux = (plx__linux_calls){
+        .epoll_create1 = seam_epoll_create,
+        .epoll_ctl = seam_epoll_ctl,
+        .epoll_wait = seam_epoll_wait,
+        .epoll_pwait2 = seam_epoll_pwait2,
+        .eventfd = seam_eventfd,
+        .dup3 = seam_dup3,
+    };
+#endif
+    seam_reset();
+}
+
+/* The call of this number from now on, of those to `call`, fails with this error; 0: none. */
+static inline void seam_fail(enum seam_call call, long number, int error)
+{
+    atomic_store(&seam.fail_at, atomic_load(&seam.made[call]) + number);
+    atomic_store(&seam.fail_error, error);
+    atomic_store(&seam.failed, 0);
+    atomic_store(&seam.fail_call, number ? (int)call : (int)SEAM_CALLS);
+}
+
+/* All that count as system calls: a clock is read without one. */
+static inline long seam_total(void)
+{
+    long total = 0;
+
+    for (int i = 0; i < SEAM_CALLS; i++)
+        total += i == SEAM_CLOCK ? 0 : atomic_load(&seam.made[i]);
+    return total;
+}
+
+#endif
