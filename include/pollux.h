@@ -307,7 +307,8 @@ PLX_API void plx_poller_close(plx_poller *poller);
 /*
  * Waits until something is ready, the timeout has passed, or plx_notify was called,
  * and writes what is ready to events, from the start, at most capacity of them. What
- * does not fit comes with the next wait. A timeout of 0 returns what is ready now.
+ * does not fit comes with the next wait. A timeout of 0 returns what is ready now. The
+ * array's other elements are scratch space.
  *
  * No kind of source (the kernel's readiness; due timers; posts and wakers) starves
  * another: with a capacity of 2 or more each that has something gets a place in every
@@ -545,7 +546,9 @@ typedef uint64_t plx_timer;
  *            above PLX_TOKEN_MAX
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD; an error of the kernel's wake call, and then nothing
  *            was started
- * Units    nanoseconds. Never early; a deadline beyond 292 years never comes.
+ * Units    nanoseconds, on the poller's clock. Never early; a deadline beyond 292 years never
+ *          comes. Linux may be late by its slack for timeouts, 50 microseconds unless a
+ *          thread asks for less (PR_SET_TIMERSLACK).
  */
 PLX_API int plx_timer_start(plx_registry *registry, plx_token token, plx_nanos first, plx_nanos interval,
                             plx_timer *timer);
