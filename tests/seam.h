@@ -27,6 +27,8 @@ enum seam_call {
     SEAM_EPOLL_PWAIT2,
     SEAM_EVENTFD,
     SEAM_DUP3,
+    SEAM_TIMERFD_CREATE,
+    SEAM_TIMERFD_SETTIME,
     SEAM_CALLS
 };
 
@@ -44,6 +46,8 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_EPOLL_PWAIT2] = "epoll_pwait2",
     [SEAM_EVENTFD] = "eventfd",
     [SEAM_DUP3] = "dup3",
+    [SEAM_TIMERFD_CREATE] = "timerfd_create",
+    [SEAM_TIMERFD_SETTIME] = "timerfd_settime",
 };
 
 static struct seam {
@@ -159,6 +163,16 @@ static inline int seam_dup3(int from, int onto, int flags)
     return seam_fails(SEAM_DUP3) ? -1 : seam.system.dup3(from, onto, flags);
 }
 
+static inline int seam_timerfd_create(int clock, int flags)
+{
+    return seam_fails(SEAM_TIMERFD_CREATE) ? -1 : seam.system.timerfd_create(clock, flags);
+}
+
+static inline int seam_timerfd_settime(int timer, int flags, const struct itimerspec *when, struct itimerspec *was)
+{
+    return seam_fails(SEAM_TIMERFD_SETTIME) ? -1 : seam.system.timerfd_settime(timer, flags, when, was);
+}
+
 #endif
 
 /* Every call from here on fails no more, and counts from 0. */
@@ -194,6 +208,8 @@ static inline void seam_install(void)
         .epoll_pwait2 = seam_epoll_pwait2,
         .eventfd = seam_eventfd,
         .dup3 = seam_dup3,
+        .timerfd_create = seam_timerfd_create,
+        .timerfd_settime = seam_timerfd_settime,
     };
 #endif
     seam_reset();

@@ -67,6 +67,7 @@ int plx__timers_arm(plx_registry *registry)
     if (timers->alarm >= 0 || timers->clock == PLX_CLOCK_MANUAL)
         return 0;
     int alarm = plx__alarm_open(timers->clock == PLX_CLOCK_BOOTTIME);
+    registry->lock_calls++;
     if (alarm < 0)
         return alarm;
     int rc = timers_watch_alarm(registry, alarm);

@@ -27,6 +27,8 @@ static const int errors[SEAM_CALLS][ERRORS] = {
     [SEAM_EPOLL_PWAIT2] = {EINTR, ENOSYS, EPERM},
     [SEAM_EVENTFD] = {EMFILE, ENFILE, ENOMEM, ENOSYS},
     [SEAM_DUP3] = {EBUSY, EINTR, EMFILE},
+    [SEAM_TIMERFD_CREATE] = {EMFILE, ENFILE, ENOMEM, ENOSYS},
+    [SEAM_TIMERFD_SETTIME] = {ENOMEM},
 };
 
 /* What is to fail in a run: a call, or with SEAM_CALLS an allocation. */

@@ -14,7 +14,7 @@
 
 #include <sys/resource.h>
 
-enum { ANCHOR = 1, OTHER = 2, THIRD = 3, POSTED = 4, WOKEN = 5 };
+enum { ANCHOR = 1, OTHER = 2, THIRD = 3, POSTED = 4, WOKEN = 5, TIMED = 6 };
 
 /* A poller with one registration, the anchor, which no fault may harm. */
 struct world {
@@ -410,6 +410,28 @@ static inline void run_nested(struct world *world)
     plx_poller_close(outer);
 }
 
+/* A timer that nobody waits for yet, one that is put off, one that is cancelled. */
+static inline void run_timers(struct world *world)
+{
+    plx_timer timers[3];
+
+    for (int i = 0; i < 3; i++)
+        while (usual(plx_timer_start(world->registry, TIMED + (plx_token)i, PLX_MSEC(50 + i), 0, &timers[i])) < 0) {
+        }
+    CHECK_RC(usual(plx_timer_cancel(world->registry, timers[0])), 0);
+    while (usual(plx_timer_restart(world->registry, timers[1], PLX_USEC(200), 0)) < 0) {
+    }
+    world_await(world, TIMED + 1);
+    (void)plx_timer_cancel(world->registry, timers[2]);
+}
+
+/* The same inside another loop: the alarm is set. */
+static inline void run_nested_timers(struct world *world)
+{
+    if (plx_poller_descriptor(world->poller) >= 0)
+        run_timers(world);
+}
+
 /* A number closed while its file lives on, then the renewal of the kernel's set. */
 static inline void run_rebuild(struct world *world)
 {
@@ -482,6 +504,8 @@ static const scenario scenarios[] = {
     {.name = "reregister under a sleeper", .run = run_reregister_under_a_sleeper},
     {.name = "deregister under a sleeper", .run = run_deregister_under_a_sleeper},
     {.name = "nested", .run = run_nested, .epoll_only = true},
+    {.name = "timers", .run = run_timers},
+    {.name = "nested timers", .run = run_nested_timers, .epoll_only = true},
     {.name = "rebuild", .run = run_rebuild},
     {.name = "reuse", .run = run_reuse},
 };
