@@ -50,7 +50,7 @@ void *plx__memory_get(const plx_allocator *memory, size_t size)
 
 void *plx__memory_resize(const plx_allocator *memory, void *pointer, size_t size)
 {
-    return memory->reallocate(memory->context, pointer, size);
+    return pointer ? memory->reallocate(memory->context, pointer, size) : memory->allocate(memory->context, size);
 }
 
 void plx__memory_put(const plx_allocator *memory, void *pointer)

@@ -10,6 +10,7 @@ extern const plx_allocator plx__memory_default;
 
 /* `size` bytes of zeros, or NULL. */
 void *plx__memory_get(const plx_allocator *memory, size_t size);
+/* As realloc. A pointer of NULL is allocated, so that reallocate never sees one. */
 void *plx__memory_resize(const plx_allocator *memory, void *pointer, size_t size);
 /* NULL is ignored. */
 void plx__memory_put(const plx_allocator *memory, void *pointer);
