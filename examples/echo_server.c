@@ -1,144 +1,80 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A TCP echo server of one thread: echo_server PORT [CONNECTIONS]
- * Port 0 takes a free one. It ends after so many connections, if a number is given.
- *
- * Each connection has one buffer and waits for one thing at a time: to read while the
- * buffer is empty, to write while it is not. So a peer that does not read is not read
- * from either, and one that has finished sending still gets all of it back.
- */
-#define _POSIX_C_SOURCE 200809L
-
+/* A TCP echo server of one thread: echo_server PORT [CONNECTIONS]. A connection waits for one
+   thing at a time, so a peer that does not read is not read from either. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <pollux.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-enum { TOKEN_LISTENER = 0 }; /* a connection's token is its address, never 0 */
 
 struct connection {
     int fd;
-    bool writing;      /* the interest is PLX_WRITABLE */
-    size_t begin, end; /* of what is still to be sent back */
+    size_t begin, end; /* of what is still to be sent back; PLX_WRITABLE is for that */
     char bytes[16 * 1024];
 };
-
 static plx_registry *registry;
-static int listener;
-static bool full; /* no descriptor is left, so the listener is not watched */
+static int listener; /* its token is 0; a connection's is its address */
 static long ended;
 
-static void accept_all(void)
+static void end_connection(struct connection *c)
 {
-    int fd;
-    while ((fd = accept(listener, NULL, NULL)) >= 0) {
-        struct connection *connection = malloc(sizeof *connection);
-        if (connection != NULL) {
-            connection->fd = fd;
-            connection->writing = false;
-            connection->begin = connection->end = 0;
-        }
-        if (connection == NULL || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
-            plx_register(registry, fd, plx_token_from_ptr(connection), PLX_READABLE) < 0) {
-            close(fd);
-            free(connection);
-        }
-    }
-    if (errno == EMFILE || errno == ENFILE) {
-        /* What waits in the queue stays there and keeps the listener ready: a loop that
-           went on watching it would spin. The next close makes room. */
-        full = true;
-        plx_disable(registry, listener, PLX_READABLE);
-    }
+    plx_deregister(registry, c->fd); /* before close */
+    close(c->fd);
+    free(c);
+    ended++;
+    plx_enable(registry, listener, PLX_READABLE); /* there is a descriptor again, if there was none */
 }
 
-static void end_connection(struct connection *connection)
+static void accept_one(void)
 {
-    plx_deregister(registry, connection->fd); /* before close */
-    close(connection->fd);
-    free(connection);
-    ended++;
-    if (full) {
-        full = false;
-        plx_enable(registry, listener, PLX_READABLE);
-    }
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) /* it stays ready: to watch it on would spin */
+        plx_disable(registry, listener, PLX_READABLE);
+    struct connection *c = fd < 0 ? NULL : calloc(1, sizeof *c);
+    if (c && plx_register(registry, c->fd = fd, plx_token_from_ptr(c), PLX_READABLE) == 0)
+        return;
+    close(fd);
+    free(c);
 }
 
 static void serve(struct connection *c)
 {
-    if (c->begin == c->end) {
-        ssize_t got = recv(c->fd, c->bytes, sizeof c->bytes, 0);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (got <= 0) { /* the peer has finished and has all of it back, or has reset */
-            end_connection(c);
-            return;
-        }
-        c->begin = 0;
-        c->end = (size_t)got;
-    }
-
-    ssize_t sent = send(c->fd, c->bytes + c->begin, c->end - c->begin, 0);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        end_connection(c);
-        return;
-    }
-    c->begin += sent > 0 ? (size_t)sent : 0;
-
-    /* In the usual case, where all of it was sent, the interest has not changed. */
+    bool was_writing = c->begin < c->end;
+    ssize_t size = was_writing ? 1 : recv(c->fd, c->bytes, sizeof c->bytes, 0);
+    if (!was_writing && size > 0)
+        c->begin = 0, c->end = (size_t)size;
+    if (size > 0 && (size = send(c->fd, c->bytes + c->begin, c->end - c->begin, MSG_NOSIGNAL)) > 0)
+        c->begin += (size_t)size;
+    bool over = size == 0 || (size < 0 && errno != EAGAIN); /* the peer has all of it back, or has reset */
     bool writing = c->begin < c->end;
-    if (writing != c->writing) {
-        c->writing = writing;
-        if (plx_reregister(registry, c->fd, plx_token_from_ptr(c), writing ? PLX_WRITABLE : PLX_READABLE) < 0)
-            end_connection(c);
-    }
+    if (!over && writing != was_writing) /* seldom: as a rule all of it was sent */
+        over = plx_reregister(registry, c->fd, plx_token_from_ptr(c), writing ? PLX_WRITABLE : PLX_READABLE) < 0;
+    if (over)
+        end_connection(c);
 }
 
 int main(int argc, char **argv)
 {
-    plx_poller *poller;
-    int port = argc > 1 ? atoi(argv[1]) : 0;
     long limit = argc > 2 ? atol(argv[2]) : 0;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-
-    signal(SIGPIPE, SIG_IGN); /* a reset peer is an error of send, not the end of the program */
-    listener = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, SOMAXCONN) < 0 ||
-        fcntl(listener, F_SETFL, O_NONBLOCK) < 0 ||
-        getsockname(listener, (struct sockaddr *)&address, &length) < 0) {
-        perror("listen");
-        return 1;
-    }
+    address.sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 0));
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (bind(listener, (struct sockaddr *)&address, length) < 0 || listen(listener, SOMAXCONN) < 0)
+        return perror("echo_server"), 1;
+    getsockname(listener, (struct sockaddr *)&address, &length);
+    dprintf(STDOUT_FILENO, "echoing on 127.0.0.1:%d\n", ntohs(address.sin_port));
+    plx_poller *poller = NULL;
     int rc = plx_poller_open(&poller, NULL);
-    if (rc == 0) {
-        registry = plx_poller_registry(poller);
-        rc = plx_register(registry, listener, TOKEN_LISTENER, PLX_READABLE);
-    }
-    printf("echoing on 127.0.0.1:%d\n", ntohs(address.sin_port));
-    fflush(stdout);
-
-    while (rc >= 0 && (limit == 0 || ended < limit)) {
-        plx_event events[64];
+    if (rc == 0)
+        rc = plx_register(registry = plx_poller_registry(poller), listener, 0, PLX_READABLE);
+    for (plx_event events[64]; rc >= 0 && (limit == 0 || ended < limit);) {
         rc = plx_poller_wait(poller, events, 64, PLX_FOREVER);
         for (int i = 0; i < rc; i++)
-            if (events[i].token == TOKEN_LISTENER)
-                accept_all();
-            else
-                serve(plx_token_ptr(events[i].token));
+            events[i].token ? serve(plx_token_ptr(events[i].token)) : accept_one();
     }
-    if (rc < 0) {
-        fprintf(stderr, "echo_server: %s\n", plx_strerror(rc));
-        return 1;
-    }
-    printf("%ld connections ended\n", ended);
+    printf("%ld connections ended; %s\n", ended, plx_strerror(rc));
     plx_poller_close(poller);
-    close(listener);
-    return 0;
+    return rc < 0;
 }
