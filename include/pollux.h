@@ -45,8 +45,9 @@
  *   Time      plx_nanos is a signed 64-bit count of nanoseconds. Nothing is
  *             ever early. PLX_FOREVER (-1) means no limit.
  *   Memory    All of it comes from plx_options.allocator. Waiting allocates none.
- *   Descriptors  Those of the library are close-on-exec. A poller has at most 3,
- *             and they are closed when plx_poller_close returns. The caller's
+ *   Descriptors  Those of the library are close-on-exec. A poller has at most 3
+ *             (and for a moment one more, while it renews its kernel set), and
+ *             they are closed when plx_poller_close returns. The caller's
  *             descriptors stay the caller's: their flags are never changed, and
  *             they are never closed.
  */
@@ -325,7 +326,7 @@ PLX_API void plx_poller_close(plx_poller *poller);
  *   -ECANCELED  the poller is being closed by another thread
  *   -ECHILD     after fork(), in the child
  *   An error of the kernel's own wait (-EPERM from a sandbox) is returned as it is.
- * Threads  several may wait at once. Each post, each wake, each edge and each oneshot
+ * Threads  several may wait at once, up to 65,535. Each post, each wake, each edge and each oneshot
  *          event goes to one of them. A level event goes to every one that waits while
  *          the source is ready: threads that share sources register them oneshot.
  * Units    timeout in nanoseconds, on the poller's clock; the poll backend rounds up to

@@ -60,7 +60,7 @@ static void poller_fini_parts(plx_registry *registry)
 /* The kernel's part and the registrations; what posts and wakers left waits for the last reference. */
 static void poller_end(plx_registry *registry)
 {
-    plx__timers_disarm(&registry->timers);
+    plx__timers_disarm(registry);
     registry->backend->fini(registry->state, plx__forked(registry));
     plx__memory_put(&registry->memory, registry->state);
     plx__table_fini(&registry->table);
@@ -189,7 +189,7 @@ bool plx_poller_supports(const plx_poller *poller, uint32_t flags)
 
 plx_nanos plx_poller_now(const plx_poller *poller)
 {
-    return plx__timers_now(&poller->registry.timers);
+    return poller ? plx__timers_now(&poller->registry.timers) : plx__clock_now();
 }
 
 int plx_poller_advance(plx_poller *poller, plx_nanos by)

@@ -87,11 +87,18 @@ void plx__timers_rearm(plx_registry *registry)
         (void)timers_watch_alarm(registry, registry->timers.alarm);
 }
 
-void plx__timers_disarm(plx__timers *timers)
+void plx__timers_disarm(plx_registry *registry)
 {
+    plx__timers *timers = &registry->timers;
+    bool forked = plx__forked(registry); /* then the lock may be held for ever */
+
+    if (!forked)
+        plx__lock_take(&timers->lock);
     if (timers->alarm >= 0)
         plx__alarm_close(timers->alarm);
     timers->alarm = -1;
+    if (!forked)
+        plx__lock_drop(&timers->lock);
 }
 
 /* Sets it to `deadline`; one that has gone off is set again. Under the lock. */

@@ -51,7 +51,8 @@ static inline bool plx__timers_kept(const plx__timers *timers)
 
 /* Makes the alarm and has the backend watch it; once. Under the registry's lock. */
 int plx__timers_arm(struct plx_registry *registry);
-void plx__timers_disarm(plx__timers *timers);
+/* Under the registry's lock; a start in another thread may be about to set the alarm. */
+void plx__timers_disarm(struct plx_registry *registry);
 /* After the kernel's set was rebuilt. */
 void plx__timers_rearm(struct plx_registry *registry);
 
