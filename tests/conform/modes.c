@@ -2,40 +2,14 @@
 /* Level, edge and exclusive; what a reregister of a ready source does in each mode. */
 #include "support.h"
 
-typedef struct scene {
-    plx_poller   *poller;
-    plx_registry *registry;
-    plx_fd        fd, peer;
-} scene;
-
-static scene scene_open(void)
-{
-    scene s;
-    plx_fd ends[2];
-    s.poller = open_poller();
-    s.registry = plx_poller_registry(s.poller);
-    open_stream(ends);
-    s.fd = ends[0];
-    s.peer = ends[1];
-    return s;
-}
-
-static void scene_close(scene *s)
-{
-    plx_poller_close(s->poller);
-    close_fd(s->fd);
-    if (s->peer >= 0)
-        close_fd(s->peer);
-}
-
 /* A backend without the mode says so, twice over; the case then ends here. */
-static void need_mode(scene *s, uint32_t mode, const char *limit)
+static void need_mode(fixture *s, uint32_t mode, const char *limit)
 {
     if (plx_poller_supports(s->poller, mode))
         return;
     CHECK_RC(plx_register(s->registry, s->fd, 1, PLX_READABLE | mode), -ENOTSUP);
     CHECK_RC(plx_lookup(s->registry, s->fd, NULL, NULL), -ENOENT);
-    scene_close(s);
+    fixture_close(s);
     SKIP("%s %s", conform_backend, limit);
 }
 
@@ -48,14 +22,14 @@ enum { MODES = sizeof all_modes / sizeof all_modes[0] };
 CASE(source_that_is_ready_already_reports_in_every_mode)
 {
     for (int i = 0; i < MODES; i++) {
-        scene s = scene_open();
+        fixture s = fixture_open();
         check_note("mode 0x%x", (unsigned)all_modes[i]);
         if (plx_poller_supports(s.poller, all_modes[i])) {
             put(s.peer, 1);
             CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | all_modes[i]), 0);
             EXPECT(s.poller, 1, PLX_READABLE);
         }
-        scene_close(&s);
+        fixture_close(&s);
     }
 }
 
@@ -63,7 +37,7 @@ CASE(reregister_of_a_ready_source_reports_in_every_mode)
 {
     for (int from = 0; from < MODES; from++)
         for (int to = 0; to < MODES; to++) {
-            scene s = scene_open();
+            fixture s = fixture_open();
             check_note("mode 0x%x to 0x%x", (unsigned)all_modes[from], (unsigned)all_modes[to]);
             if (plx_poller_supports(s.poller, all_modes[from]) &&
                 plx_poller_supports(s.poller, all_modes[to])) {
@@ -77,7 +51,7 @@ CASE(reregister_of_a_ready_source_reports_in_every_mode)
                 else
                     EXPECT_SILENCE(s.poller, 0);
             }
-            scene_close(&s);
+            fixture_close(&s);
         }
 }
 
@@ -85,7 +59,7 @@ CASE(reregister_of_a_ready_source_reports_in_every_mode)
 CASE(reregister_before_the_wait_leaves_no_trace_of_the_old)
 {
     for (int i = 0; i < MODES; i++) {
-        scene s = scene_open();
+        fixture s = fixture_open();
         check_note("mode 0x%x", (unsigned)all_modes[i]);
         if (plx_poller_supports(s.poller, all_modes[i])) {
             put(s.peer, 1);
@@ -95,7 +69,7 @@ CASE(reregister_before_the_wait_leaves_no_trace_of_the_old)
             CHECK_RC(plx_reregister(s.registry, s.fd, 3, 0), 0);
             EXPECT_SILENCE(s.poller, 0);
         }
-        scene_close(&s);
+        fixture_close(&s);
     }
 }
 
@@ -103,7 +77,7 @@ CASE(reregister_before_the_wait_leaves_no_trace_of_the_old)
 
 CASE(edge_reports_each_arrival_once)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     need_mode(&s, PLX_EDGE, "knows no edges");
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_EDGE), 0);
     EXPECT_SILENCE(s.poller, 0);
@@ -121,12 +95,12 @@ CASE(edge_reports_each_arrival_once)
     s.peer = -1;
     EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED | PLX_WRITE_CLOSED);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(edge_reports_room_to_write_after_it_was_full)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     need_mode(&s, PLX_EDGE, "knows no edges");
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_WRITABLE | PLX_EDGE), 0);
     EXPECT(s.poller, 1, PLX_WRITABLE);
@@ -135,12 +109,12 @@ CASE(edge_reports_room_to_write_after_it_was_full)
     EXPECT_SILENCE(s.poller, 0);
     drain(s.peer);
     EXPECT(s.poller, 1, PLX_WRITABLE);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(enable_of_an_edge_reports_what_is_ready)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     need_mode(&s, PLX_EDGE, "knows no edges");
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_EDGE), 0);
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_WRITABLE), 0);
@@ -151,7 +125,7 @@ CASE(enable_of_an_edge_reports_what_is_ready)
     CHECK_RC(plx_disable(s.registry, s.fd, PLX_WRITABLE), 0);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(edges_that_do_not_fit_are_not_lost)
@@ -160,7 +134,7 @@ CASE(edges_that_do_not_fit_are_not_lost)
     plx_fd ends[COUNT][2];
     plx_event event;
     int seen = 0;
-    scene s = scene_open();
+    fixture s = fixture_open();
     need_mode(&s, PLX_EDGE, "knows no edges");
     for (int i = 0; i < COUNT; i++) {
         open_stream(ends[i]);
@@ -177,7 +151,7 @@ CASE(edges_that_do_not_fit_are_not_lost)
     }
     CHECK_EQ(seen, (1 << COUNT) - 1);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
     for (int i = 0; i < COUNT; i++)
         close_pair(ends[i]);
 }
@@ -188,7 +162,7 @@ static const char no_exclusive[] = "wakes everybody who waits for a listener";
 
 CASE(exclusive_registration_works_like_any_other)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     uint32_t interest = 0;
     need_mode(&s, PLX_EXCLUSIVE, no_exclusive);
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_EXCLUSIVE), 0);
@@ -216,7 +190,7 @@ CASE(exclusive_registration_works_like_any_other)
     CHECK_RC(plx_deregister(s.registry, s.fd), 0);
     EXPECT_SILENCE(s.poller, 0);
     CHECK_EQ(stats_of(s.poller).registered, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(exclusive_listener_wakes_some_but_not_all)
@@ -225,7 +199,7 @@ CASE(exclusive_listener_wakes_some_but_not_all)
     plx_poller *pollers[POLLERS];
     static waiter waiters[POLLERS];
     int woken = 0;
-    scene s = scene_open();
+    fixture s = fixture_open();
     need_mode(&s, PLX_EXCLUSIVE, no_exclusive);
     plx_fd listener = open_listener();
     for (int i = 0; i < POLLERS; i++) {
@@ -251,5 +225,5 @@ CASE(exclusive_listener_wakes_some_but_not_all)
     close_fd(client);
     close_fd(server);
     close_fd(listener);
-    scene_close(&s);
+    fixture_close(&s);
 }

@@ -9,29 +9,10 @@ enum { EPOLLIN = 0x1, EPOLLOUT = 0x4, EPOLLRDHUP = 0x2000, EPOLLHUP = 0x10 };
 enum { EPOLLET = 0x20000000, EPOLLONESHOT = 0x40000000, EPOLLEXCLUSIVE = 0x10000000 };
 #endif
 
-typedef struct scene {
-    plx_poller   *poller;
-    plx_registry *registry;
-    plx_fd        fd, peer;
-} scene;
-
-static void scene_close(scene *s)
-{
-    plx_poller_close(s->poller);
-    close_fd(s->fd);
-    close_fd(s->peer);
-}
-
 /* A backend without the kernel's flags says so and registers nothing. */
-static scene need_native(void)
+static fixture need_native(void)
 {
-    scene s;
-    plx_fd ends[2];
-    s.poller = open_poller();
-    s.registry = plx_poller_registry(s.poller);
-    open_stream(ends);
-    s.fd = ends[0];
-    s.peer = ends[1];
+    fixture s = fixture_open();
     if (backend_is("epoll") || backend_is("io_uring"))
         return s;
     CHECK_RC(plx_register_native(s.registry, s.fd, 1, 1), -ENOTSUP);
@@ -40,13 +21,13 @@ static scene need_native(void)
     CHECK_RC(plx_reregister_native(s.registry, s.fd, 2, 1), -ENOTSUP);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
-    scene_close(&s);
+    fixture_close(&s);
     SKIP("%s has no flags of epoll", conform_backend);
 }
 
 CASE(native_flags_go_to_the_kernel_and_come_back)
 {
-    scene s = need_native();
+    fixture s = need_native();
     CHECK_RC(plx_register_native(s.registry, s.fd, 1, EPOLLIN), 0);
     EXPECT_SILENCE(s.poller, 0);
     put(s.peer, 1);
@@ -60,12 +41,12 @@ CASE(native_flags_go_to_the_kernel_and_come_back)
     CHECK_EQ(event.native, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
     CHECK_RC(plx_deregister(s.registry, s.fd), 0);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(native_lookup_tells_the_kernels_flags)
 {
-    scene s = need_native();
+    fixture s = need_native();
     plx_token token = 0;
     uint32_t interest = 0;
     CHECK_RC(plx_register_native(s.registry, s.fd, 7, EPOLLIN | EPOLLET), 0);
@@ -73,12 +54,12 @@ CASE(native_lookup_tells_the_kernels_flags)
     CHECK_EQ(token, 7);
     CHECK_EQ(interest, EPOLLIN | EPOLLET);
     CHECK_EQ(stats_of(s.poller).registered, 1);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(native_errors_are_those_of_register)
 {
-    scene s = need_native();
+    fixture s = need_native();
     plx_fd file = open_regular_file();
     CHECK_RC(plx_register_native(s.registry, -1, 1, EPOLLIN), -EBADF);
     CHECK_RC(plx_register_native(s.registry, file, 1, EPOLLIN), -EPERM);
@@ -92,15 +73,15 @@ CASE(native_errors_are_those_of_register)
     EXPECT_SILENCE(s.poller, 0);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
-    scene_close(&s);
+    fixture_close(&s);
     close_fd(file);
 }
 
 CASE(native_flags_that_the_kernel_refuses_are_einval)
 {
-    scene s = need_native();
+    fixture s = need_native();
     if (!backend_is("epoll")) {
-        scene_close(&s);
+        fixture_close(&s);
         SKIP("%s refuses no combination of flags", conform_backend);
     }
     CHECK_RC(plx_register_native(s.registry, s.fd, 1, EPOLLIN | EPOLLEXCLUSIVE | EPOLLONESHOT), -EINVAL);
@@ -111,12 +92,12 @@ CASE(native_flags_that_the_kernel_refuses_are_einval)
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE); /* as it was before the refusal */
     CHECK_EQ(stats_of(s.poller).registered, 1);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(enable_and_disable_of_a_native_registration_are_einval)
 {
-    scene s = need_native();
+    fixture s = need_native();
     CHECK_RC(plx_register_native(s.registry, s.fd, 1, EPOLLIN), 0);
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_WRITABLE), -EINVAL);
     CHECK_RC(plx_disable(s.registry, s.fd, PLX_READABLE), -EINVAL);
@@ -128,12 +109,12 @@ CASE(enable_and_disable_of_a_native_registration_are_einval)
     CHECK_RC(plx_reregister_native(s.registry, s.fd, 3, EPOLLOUT), 0); /* and native again */
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_READABLE), -EINVAL);
     EXPECT(s.poller, 3, PLX_WRITABLE);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(native_oneshot_is_silent_until_reregistered)
 {
-    scene s = need_native();
+    fixture s = need_native();
     CHECK_RC(plx_register_native(s.registry, s.fd, 1, EPOLLIN | EPOLLONESHOT), 0);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
@@ -144,12 +125,12 @@ CASE(native_oneshot_is_silent_until_reregistered)
     CHECK_RC(plx_reregister_native(s.registry, s.fd, 2, EPOLLIN | EPOLLONESHOT), 0);
     EXPECT_WITH(s.poller, 2, PLX_READABLE | PLX_WRITE_CLOSED, PLX_READ_CLOSED);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(native_edge_reports_each_arrival_once)
 {
-    scene s = need_native();
+    fixture s = need_native();
     CHECK_RC(plx_register_native(s.registry, s.fd, 1, EPOLLIN | EPOLLET), 0);
     for (int i = 0; i < 3; i++) {
         put(s.peer, 1);
@@ -158,5 +139,5 @@ CASE(native_edge_reports_each_arrival_once)
     }
     CHECK_RC(plx_reregister_native(s.registry, s.fd, 1, EPOLLIN | EPOLLET), 0);
     EXPECT(s.poller, 1, PLX_READABLE);
-    scene_close(&s);
+    fixture_close(&s);
 }

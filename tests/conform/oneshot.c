@@ -2,60 +2,40 @@
 /* Oneshot: one event for the registration as a whole, and then silence until armed again. */
 #include "support.h"
 
-typedef struct scene {
-    plx_poller   *poller;
-    plx_registry *registry;
-    plx_fd        fd, peer;
-} scene;
-
-static scene scene_open(uint32_t interest)
+static fixture armed(uint32_t interest)
 {
-    scene s;
-    plx_fd ends[2];
-    s.poller = open_poller();
-    s.registry = plx_poller_registry(s.poller);
-    open_stream(ends);
-    s.fd = ends[0];
-    s.peer = ends[1];
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.fd, 1, interest | PLX_ONESHOT), 0);
     return s;
 }
 
-static void scene_close(scene *s)
-{
-    plx_poller_close(s->poller);
-    close_fd(s->fd);
-    if (s->peer >= 0)
-        close_fd(s->peer);
-}
-
 CASE(oneshot_gives_one_event_in_all)
 {
-    scene s = scene_open(PLX_READABLE);
+    fixture s = armed(PLX_READABLE);
     EXPECT_SILENCE(s.poller, 0);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
     put(s.peer, 1);
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(reregister_arms_a_oneshot_again)
 {
-    scene s = scene_open(PLX_READABLE);
+    fixture s = armed(PLX_READABLE);
     put(s.peer, 1);
     for (int i = 0; i < 5; i++) {
         EXPECT(s.poller, 1, PLX_READABLE);
         EXPECT_SILENCE(s.poller, 0);
         CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE | PLX_ONESHOT), 0);
     }
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(enable_arms_a_oneshot_again_with_its_whole_interest)
 {
-    scene s = scene_open(PLX_READABLE);
+    fixture s = armed(PLX_READABLE);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_READABLE), 0);
@@ -64,12 +44,12 @@ CASE(enable_arms_a_oneshot_again_with_its_whole_interest)
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_WRITABLE), 0);
     EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(disable_does_not_arm_a_oneshot)
 {
-    scene s = scene_open(PLX_READABLE | PLX_WRITABLE);
+    fixture s = armed(PLX_READABLE | PLX_WRITABLE);
     EXPECT(s.poller, 1, PLX_WRITABLE);
     put(s.peer, 1);
     CHECK_RC(plx_disable(s.registry, s.fd, PLX_WRITABLE), 0);
@@ -78,34 +58,34 @@ CASE(disable_does_not_arm_a_oneshot)
     EXPECT_SILENCE(s.poller, 0);
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_READABLE), 0);
     EXPECT(s.poller, 1, PLX_READABLE);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(disable_leaves_an_armed_oneshot_armed)
 {
-    scene s = scene_open(PLX_READABLE | PLX_PRIORITY);
+    fixture s = armed(PLX_READABLE | PLX_PRIORITY);
     CHECK_RC(plx_disable(s.registry, s.fd, PLX_PRIORITY), 0);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(oneshot_is_per_registration_not_per_direction)
 {
-    scene s = scene_open(PLX_READABLE | PLX_WRITABLE);
+    fixture s = armed(PLX_READABLE | PLX_WRITABLE);
     fill(s.fd);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
     drain(s.peer); /* now it is writable, too, and that is not to be heard */
     await_ready(s.fd, READY_OUT);
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(arming_one_direction_never_invents_the_other)
 {
-    scene s = scene_open(PLX_READABLE | PLX_WRITABLE);
+    fixture s = armed(PLX_READABLE | PLX_WRITABLE);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE);
     CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_WRITABLE | PLX_ONESHOT), 0);
@@ -115,14 +95,14 @@ CASE(arming_one_direction_never_invents_the_other)
     drain(s.fd);
     CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE | PLX_ONESHOT), 0);
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(disarmed_oneshot_is_silent_when_the_peer_closes)
 {
     static const uint32_t rearmed[] = {PLX_READABLE, PLX_WRITABLE, PLX_READABLE | PLX_WRITABLE};
     for (size_t i = 0; i < 3; i++) {
-        scene s = scene_open(PLX_WRITABLE);
+        fixture s = armed(PLX_WRITABLE);
         EXPECT(s.poller, 1, PLX_WRITABLE);
         close_fd(s.peer);
         s.peer = -1;
@@ -133,7 +113,7 @@ CASE(disarmed_oneshot_is_silent_when_the_peer_closes)
         uint32_t closed = rearmed[i] & PLX_READABLE ? PLX_READ_CLOSED : 0;
         EXPECT(s.poller, 2, rearmed[i] | PLX_WRITE_CLOSED | closed);
         EXPECT_SILENCE(s.poller, 0);
-        scene_close(&s);
+        fixture_close(&s);
     }
 }
 
@@ -159,28 +139,28 @@ CASE(disarmed_oneshot_is_silent_when_the_peer_resets)
 
 CASE(peer_that_closes_while_armed_is_one_event)
 {
-    scene s = scene_open(PLX_READABLE);
+    fixture s = armed(PLX_READABLE);
     shut(s.peer, SHUT_OUT);
     EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED);
     close_fd(s.peer); /* the second step comes after the one event */
     s.peer = -1;
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(becoming_level_arms_and_repeats)
 {
-    scene s = scene_open(PLX_WRITABLE);
+    fixture s = armed(PLX_WRITABLE);
     EXPECT(s.poller, 1, PLX_WRITABLE);
     CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_WRITABLE), 0);
     for (int i = 0; i < 3; i++)
         EXPECT(s.poller, 1, PLX_WRITABLE);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(edge_with_oneshot_means_oneshot)
 {
-    scene s = scene_open(PLX_WRITABLE);
+    fixture s = armed(PLX_WRITABLE);
     if (!plx_poller_supports(s.poller, PLX_EDGE | PLX_ONESHOT))
         SKIP("%s knows no edges", conform_backend);
     CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE | PLX_EDGE | PLX_ONESHOT), 0);
@@ -193,7 +173,7 @@ CASE(edge_with_oneshot_means_oneshot)
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_READABLE), 0);
     EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED | PLX_WRITE_CLOSED);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(events_that_do_not_fit_stay_armed)

@@ -2,35 +2,9 @@
 /* What readiness is: reading, writing, connecting, urgent data, many at once. */
 #include "support.h"
 
-typedef struct scene {
-    plx_poller   *poller;
-    plx_registry *registry;
-    plx_fd        fd, peer;
-} scene;
-
-static scene scene_open(void (*open)(plx_fd ends[2]))
-{
-    scene s;
-    plx_fd ends[2];
-    s.poller = open_poller();
-    s.registry = plx_poller_registry(s.poller);
-    open(ends);
-    s.fd = ends[0];
-    s.peer = ends[1];
-    return s;
-}
-
-static void scene_close(scene *s)
-{
-    plx_poller_close(s->poller);
-    close_fd(s->fd);
-    if (s->peer >= 0)
-        close_fd(s->peer);
-}
-
 CASE(readable_until_drained)
 {
-    scene s = scene_open(open_stream);
+    fixture s = fixture_open_on(open_stream);
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), 0);
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
     put(s.peer, 10);
@@ -40,12 +14,12 @@ CASE(readable_until_drained)
     EXPECT_SILENCE(s.poller, 0);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(writable_until_full_and_again_once_read)
 {
-    scene s = scene_open(open_stream);
+    fixture s = fixture_open_on(open_stream);
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_WRITABLE), 0);
     EXPECT(s.poller, 1, PLX_WRITABLE);
     EXPECT(s.poller, 1, PLX_WRITABLE);
@@ -53,12 +27,12 @@ CASE(writable_until_full_and_again_once_read)
     EXPECT_SILENCE(s.poller, 0);
     CHECK_EQ(drain(s.peer), filled);
     EXPECT(s.poller, 1, PLX_WRITABLE);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(pipe_is_writable_once_read)
 {
-    scene s = scene_open(open_pipe);
+    fixture s = fixture_open_on(open_pipe);
     CHECK_RC(plx_register(s.registry, s.peer, 1, PLX_WRITABLE | PLX_ONESHOT), 0);
     EXPECT(s.poller, 1, PLX_WRITABLE);
     size_t filled = fill(s.peer);
@@ -66,19 +40,19 @@ CASE(pipe_is_writable_once_read)
     EXPECT_SILENCE(s.poller, 0);
     CHECK_EQ(drain(s.fd), filled);
     EXPECT(s.poller, 1, PLX_WRITABLE);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(all_that_is_ready_is_one_event)
 {
     static const uint32_t modes[] = {PLX_LEVEL, PLX_ONESHOT};
     for (size_t i = 0; i < 2; i++) {
-        scene s = scene_open(open_stream);
+        fixture s = fixture_open_on(open_stream);
         CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_WRITABLE | modes[i]), 0);
         put(s.peer, 1);
         shut(s.peer, SHUT_OUT);
         EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE | PLX_READ_CLOSED);
-        scene_close(&s);
+        fixture_close(&s);
     }
 }
 
@@ -142,7 +116,7 @@ CASE(refused_connect_reaches_whoever_looks_only_at_readable)
 
 CASE(urgent_data_is_priority_when_asked_for)
 {
-    scene s = scene_open(open_tcp);
+    fixture s = fixture_open_on(open_tcp);
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_PRIORITY), 0);
     put(s.peer, 3);
     await_ready(s.fd, READY_IN);
@@ -150,12 +124,12 @@ CASE(urgent_data_is_priority_when_asked_for)
     put_urgent(s.peer);
     await_ready(s.fd, READY_URGENT);
     EXPECT(s.poller, 1, PLX_PRIORITY);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(urgent_data_is_not_readable)
 {
-    scene s = scene_open(open_tcp);
+    fixture s = fixture_open_on(open_tcp);
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_PRIORITY), 0);
     put_urgent(s.peer);
     await_ready(s.fd, READY_URGENT);
@@ -163,7 +137,7 @@ CASE(urgent_data_is_not_readable)
     put(s.peer, 3);
     await_ready(s.fd, READY_IN);
     EXPECT_WITH(s.poller, 1, PLX_READABLE, PLX_PRIORITY);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 /* A peer must not be able to make a program spin that never asked for urgent data. */
@@ -172,7 +146,7 @@ CASE(urgent_data_is_silent_when_not_asked_for)
     static const uint32_t interests[] = {PLX_READABLE, PLX_READABLE | PLX_ONESHOT, PLX_READ_CLOSED,
                                          PLX_ERROR, 0};
     for (size_t i = 0; i < sizeof interests / sizeof interests[0]; i++) {
-        scene s = scene_open(open_tcp);
+        fixture s = fixture_open_on(open_tcp);
         check_note("interest 0x%x", (unsigned)interests[i]);
         CHECK_RC(plx_register(s.registry, s.fd, 1, interests[i]), 0);
         put_urgent(s.peer);
@@ -182,7 +156,7 @@ CASE(urgent_data_is_silent_when_not_asked_for)
             put(s.peer, 1);
             EXPECT(s.poller, 1, PLX_READABLE);
         }
-        scene_close(&s);
+        fixture_close(&s);
     }
 }
 
@@ -192,7 +166,7 @@ CASE(interest_of_zero_is_silent_whatever_happens)
 {
     static void (*const opens[])(plx_fd ends[2]) = {open_stream, open_tcp, open_pipe};
     for (size_t i = 0; i < 3; i++) {
-        scene s = scene_open(opens[i]);
+        fixture s = fixture_open_on(opens[i]);
         CHECK_RC(plx_register(s.registry, s.fd, 1, 0), 0);
         put(s.peer, 1);
         await_ready(s.fd, READY_IN);
@@ -208,13 +182,13 @@ CASE(interest_of_zero_is_silent_whatever_happens)
         CHECK(stats_of(s.poller).kernel_calls - calls < 20); /* and the wait did not spin on it */
         CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE), 0);
         EXPECT_WITH(s.poller, 1, PLX_READABLE | PLX_WRITE_CLOSED, PLX_READ_CLOSED | PLX_ERROR);
-        scene_close(&s);
+        fixture_close(&s);
     }
 }
 
 CASE(native_field_tells_the_kernels_flags)
 {
-    scene s = scene_open(open_stream);
+    fixture s = fixture_open_on(open_stream);
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_WRITABLE), 0);
     plx_event writable = EXPECT(s.poller, 1, PLX_WRITABLE);
     CHECK_RC(plx_post(s.registry, 2, 0), 0);
@@ -224,7 +198,7 @@ CASE(native_field_tells_the_kernels_flags)
     bool has = backend_is("epoll") || backend_is("poll") || backend_is("io_uring");
     if (has)
         CHECK(writable.native != 0);
-    scene_close(&s);
+    fixture_close(&s);
     if (!has)
         SKIP("%s has no flags of its own", conform_backend);
 }

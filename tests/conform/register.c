@@ -4,31 +4,6 @@
 
 #include <limits.h>
 
-typedef struct scene {
-    plx_poller   *poller;
-    plx_registry *registry;
-    plx_fd        fd, peer;
-} scene;
-
-static scene scene_open(void)
-{
-    scene s;
-    plx_fd ends[2];
-    s.poller = open_poller();
-    s.registry = plx_poller_registry(s.poller);
-    open_stream(ends);
-    s.fd = ends[0];
-    s.peer = ends[1];
-    return s;
-}
-
-static void scene_close(scene *s)
-{
-    plx_poller_close(s->poller);
-    close_fd(s->fd);
-    close_fd(s->peer);
-}
-
 static void expect_lookup(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest)
 {
     plx_token found_token = 99;
@@ -47,7 +22,7 @@ static plx_fd never_open(void)
 
 CASE(double_register_is_eexist_and_changes_nothing)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), 0);
     CHECK_RC(plx_register(s.registry, s.fd, 2, PLX_WRITABLE), -EEXIST);
     CHECK_RC(plx_register(s.registry, s.fd, 2, PLX_READABLE | PLX_ONESHOT), -EEXIST);
@@ -58,25 +33,25 @@ CASE(double_register_is_eexist_and_changes_nothing)
     EXPECT(s.poller, 1, PLX_READABLE);
     CHECK_RC(plx_deregister(s.registry, s.fd), 0);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(silenced_registration_is_still_eexist)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.fd, 1, 0), 0);
     CHECK_RC(plx_register(s.registry, s.fd, 2, PLX_READABLE), -EEXIST);
     CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_WRITABLE | PLX_ONESHOT), 0);
     EXPECT(s.poller, 1, PLX_WRITABLE);
     CHECK_RC(plx_register(s.registry, s.fd, 2, PLX_READABLE), -EEXIST);
     expect_lookup(s.registry, s.fd, 1, PLX_WRITABLE | PLX_ONESHOT);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 /* Unknown to the registry, whether open, closed, huge or negative: always -ENOENT. */
 CASE(unknown_descriptor_is_enoent)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     plx_fd numbers[] = {s.fd, never_open(), 1000000, INT_MAX, -1, INT_MIN};
     plx_token token = 42;
     uint32_t interest = 43;
@@ -91,12 +66,12 @@ CASE(unknown_descriptor_is_enoent)
     CHECK_EQ(token, 42);
     CHECK_EQ(interest, 43);
     CHECK_EQ(stats_of(s.poller).registered, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(deregistered_descriptor_is_enoent_again)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     for (int round = 0; round < 3; round++) {
         CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), 0);
         CHECK_RC(plx_deregister(s.registry, s.fd), 0);
@@ -107,7 +82,7 @@ CASE(deregistered_descriptor_is_enoent_again)
     }
     put(s.peer, 1);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(registering_a_bad_descriptor_is_ebadf)
@@ -131,7 +106,7 @@ CASE(registering_a_bad_descriptor_is_ebadf)
 
 CASE(reregistering_a_closed_descriptor_is_ebadf)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     plx_fd copy = dup_fd(s.fd);
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), 0);
     close_fd(s.fd);
@@ -143,13 +118,13 @@ CASE(reregistering_a_closed_descriptor_is_ebadf)
     CHECK_EQ(stats_of(s.poller).registered, 0);
     CHECK(dup_onto(copy, s.fd));
     close_fd(copy);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 /* The last duplicate gone: the kernel has forgotten, the library still knows. */
 CASE(closed_descriptor_deregisters_once)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     plx_fd ends[2];
     open_stream(ends);
     CHECK_RC(plx_register(s.registry, ends[0], 1, PLX_READABLE | PLX_WRITABLE), 0);
@@ -159,12 +134,12 @@ CASE(closed_descriptor_deregisters_once)
     CHECK_RC(plx_deregister(s.registry, ends[0]), -ENOENT);
     CHECK_RC(plx_reregister(s.registry, ends[0], 1, PLX_READABLE), -ENOENT);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(number_that_is_another_file_now_is_enoent)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     plx_fd ends[2], others[2];
     open_stream(others);
     open_stream(ends);
@@ -179,7 +154,7 @@ CASE(number_that_is_another_file_now_is_enoent)
     CHECK_EQ(stats_of(s.poller).registered, 1);
     close_pair(ends);
     close_pair(others);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 /* A duplicate kept the file, and it comes back under its old number. */
@@ -187,7 +162,7 @@ CASE(file_that_returns_to_its_number_can_be_registered)
 {
     for (int deregistered = 0; deregistered < 2; deregistered++)
         for (int waited = 0; waited < 2; waited++) {
-            scene s = scene_open();
+            fixture s = fixture_open();
             plx_event event;
             plx_fd copy = dup_fd(s.fd);
             check_note("deregistered %d, waited %d", deregistered, waited);
@@ -204,7 +179,7 @@ CASE(file_that_returns_to_its_number_can_be_registered)
             put(s.peer, 1);
             EXPECT(s.poller, rc == 0 ? 2 : 1, PLX_READABLE); /* registered is registered */
             close_fd(copy);
-            scene_close(&s);
+            fixture_close(&s);
         }
 }
 
@@ -220,13 +195,13 @@ static void expect_eperm(plx_registry *registry, plx_fd fd, const char *what)
 
 CASE(always_ready_things_are_eperm)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     expect_eperm(s.registry, open_regular_file(), "a regular file");
     expect_eperm(s.registry, open_directory(), "a directory");
     expect_eperm(s.registry, open_dev_null(), "/dev/null");
     CHECK_EQ(stats_of(s.poller).registered, 0);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 /* ---- Arguments ---------------------------------------------------------------------- */
@@ -236,7 +211,7 @@ CASE(unknown_flags_are_einval)
     static const uint32_t known = PLX_READABLE | PLX_WRITABLE | PLX_PRIORITY | PLX_READ_CLOSED |
                                   PLX_WRITE_CLOSED | PLX_ERROR | PLX_EDGE | PLX_ONESHOT |
                                   PLX_EXCLUSIVE;
-    scene s = scene_open();
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.peer, 5, PLX_READABLE), 0);
     for (uint32_t bit = 1; bit != 0; bit <<= 1) {
         if (bit & known)
@@ -251,7 +226,7 @@ CASE(unknown_flags_are_einval)
     }
     expect_lookup(s.registry, s.peer, 5, PLX_READABLE);
     CHECK_RC(plx_lookup(s.registry, s.fd, NULL, NULL), -ENOENT);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(contradictory_modes_are_einval)
@@ -262,7 +237,7 @@ CASE(contradictory_modes_are_einval)
         PLX_EXCLUSIVE | PLX_READABLE | PLX_PRIORITY,
         PLX_EXCLUSIVE | PLX_READABLE | PLX_READ_CLOSED,
     };
-    scene s = scene_open();
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.peer, 5, PLX_READABLE), 0);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         check_note("interest 0x%x", (unsigned)wrong[i]);
@@ -271,13 +246,13 @@ CASE(contradictory_modes_are_einval)
     }
     expect_lookup(s.registry, s.peer, 5, PLX_READABLE);
     CHECK_EQ(stats_of(s.poller).registered, 1);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(mode_bits_in_enable_and_disable_are_einval)
 {
     static const uint32_t modes[] = {PLX_EDGE, PLX_ONESHOT, PLX_EXCLUSIVE, PLX_EDGE | PLX_ONESHOT};
-    scene s = scene_open();
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.fd, 5, PLX_READABLE), 0);
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         CHECK_RC(plx_enable(s.registry, s.fd, PLX_WRITABLE | modes[i]), -EINVAL);
@@ -285,14 +260,14 @@ CASE(mode_bits_in_enable_and_disable_are_einval)
     }
     expect_lookup(s.registry, s.fd, 5, PLX_READABLE);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(missing_mode_is_enotsup_and_changes_nothing)
 {
     static const uint32_t modes[] = {PLX_EDGE, PLX_EXCLUSIVE};
     int missing = 0;
-    scene s = scene_open();
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.peer, 5, PLX_WRITABLE | PLX_ONESHOT), 0);
     EXPECT(s.poller, 5, PLX_WRITABLE);
     for (size_t i = 0; i < 2; i++) {
@@ -305,14 +280,14 @@ CASE(missing_mode_is_enotsup_and_changes_nothing)
         expect_lookup(s.registry, s.peer, 5, PLX_WRITABLE | PLX_ONESHOT);
         EXPECT_SILENCE(s.poller, 0); /* above all, it was not armed again */
     }
-    scene_close(&s);
+    fixture_close(&s);
     if (missing == 0)
         SKIP("%s has every mode", conform_backend);
 }
 
 CASE(pollers_own_descriptor_is_einval)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     int own = plx_poller_descriptor(s.poller);
     if (own == -ENOTSUP)
         SKIP("%s has no descriptor to wait for", conform_backend);
@@ -321,7 +296,7 @@ CASE(pollers_own_descriptor_is_einval)
     CHECK_RC(plx_reregister(s.registry, own, 1, PLX_READABLE), -ENOENT);
     CHECK_RC(plx_deregister(s.registry, own), -ENOENT);
     CHECK_EQ(stats_of(s.poller).registered, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 /* ---- Lookup, enable, disable ---------------------------------------------------------- */
@@ -330,7 +305,7 @@ CASE(lookup_tells_what_was_given)
 {
     plx_token token = 0;
     uint32_t interest = 0;
-    scene s = scene_open();
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.fd, PLX_TOKEN_MAX, PLX_READABLE | PLX_ONESHOT), 0);
     expect_lookup(s.registry, s.fd, PLX_TOKEN_MAX, PLX_READABLE | PLX_ONESHOT);
     CHECK_RC(plx_lookup(s.registry, s.fd, &token, NULL), 0);
@@ -345,12 +320,12 @@ CASE(lookup_tells_what_was_given)
     expect_lookup(s.registry, s.fd, 0, PLX_READ_CLOSED | PLX_ERROR);
     CHECK_RC(plx_reregister(s.registry, s.fd, 3, 0), 0);
     expect_lookup(s.registry, s.fd, 3, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(enable_adds_and_disable_takes)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.fd, 8, 0), 0);
     EXPECT_SILENCE(s.poller, 0);
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_READABLE), 0);
@@ -369,12 +344,12 @@ CASE(enable_adds_and_disable_takes)
     CHECK_RC(plx_disable(s.registry, s.fd, PLX_READABLE), 0);
     expect_lookup(s.registry, s.fd, 8, 0);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(enable_and_disable_keep_token_and_mode)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     CHECK_RC(plx_register(s.registry, s.fd, 8, PLX_READABLE | PLX_ONESHOT), 0);
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_WRITABLE), 0);
     expect_lookup(s.registry, s.fd, 8, PLX_READABLE | PLX_WRITABLE | PLX_ONESHOT);
@@ -382,12 +357,12 @@ CASE(enable_and_disable_keep_token_and_mode)
     expect_lookup(s.registry, s.fd, 8, PLX_WRITABLE | PLX_ONESHOT);
     EXPECT(s.poller, 8, PLX_WRITABLE);
     EXPECT_SILENCE(s.poller, 0);
-    scene_close(&s);
+    fixture_close(&s);
 }
 
 CASE(reregister_replaces_token_interest_and_mode)
 {
-    scene s = scene_open();
+    fixture s = fixture_open();
     put(s.peer, 1);
     CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_ONESHOT), 0);
     EXPECT(s.poller, 1, PLX_READABLE);
@@ -399,5 +374,5 @@ CASE(reregister_replaces_token_interest_and_mode)
     EXPECT(s.poller, 3, PLX_READABLE | PLX_WRITABLE);
     EXPECT_SILENCE(s.poller, 0); /* oneshot again */
     CHECK_EQ(stats_of(s.poller).registered, 1);
-    scene_close(&s);
+    fixture_close(&s);
 }

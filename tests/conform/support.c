@@ -182,3 +182,28 @@ long heap_in_use(void)
     return -1;
 #endif
 }
+
+fixture fixture_open_on(void (*open)(plx_fd ends[2]))
+{
+    fixture f;
+    plx_fd ends[2];
+    f.poller = open_poller();
+    f.registry = plx_poller_registry(f.poller);
+    open(ends);
+    f.fd = ends[0];
+    f.peer = ends[1];
+    return f;
+}
+
+fixture fixture_open(void)
+{
+    return fixture_open_on(open_stream);
+}
+
+void fixture_close(fixture *f)
+{
+    plx_poller_close(f->poller);
+    close_fd(f->fd);
+    if (f->peer >= 0)
+        close_fd(f->peer);
+}

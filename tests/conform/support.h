@@ -138,6 +138,18 @@ typedef struct ghost {
 ghost make_ghost(plx_registry *registry, plx_token token, uint32_t interest);
 void end_ghost(const ghost *self);
 
+/* ---- What most cases begin with: a poller, and two connected ends ---------------- */
+
+typedef struct fixture {
+    plx_poller   *poller;
+    plx_registry *registry;
+    plx_fd        fd, peer;
+} fixture;
+
+fixture fixture_open(void); /* the ends of a stream */
+fixture fixture_open_on(void (*open)(plx_fd ends[2]));
+void fixture_close(fixture *f); /* a peer that the case has closed is -1 */
+
 /* ---- Threads ------------------------------------------------------------------ */
 
 typedef struct test_thread test_thread;
