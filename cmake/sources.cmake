@@ -1,12 +1,15 @@
 # The source files of the library, by room, and those of the system it is built for.
 
 set(POLLUX_SOURCES
+    src/core/channel.c
     src/core/describe.c
     src/core/error.c
+    src/core/gate.c
     src/core/memory.c
     src/core/pages.c
     src/core/poller.c
     src/core/post.c
+    src/core/queue.c
     src/core/ready.c
     src/core/registry.c
     src/core/table.c
@@ -26,11 +29,13 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     list(APPEND POLLUX_SOURCES
         src/backend/epoll.c
         src/os/alarm_linux.c
+        src/os/barrier_linux.c
         src/os/linux.c
         src/os/lock_futex.c)
 else()
     list(APPEND POLLUX_SOURCES
         src/os/alarm_none.c
+        src/os/barrier_none.c
         src/os/lock_posix.c)
 endif()
 

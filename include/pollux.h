@@ -574,6 +574,78 @@ PLX_API int plx_timer_restart(plx_registry *registry, plx_timer timer, plx_nanos
  */
 PLX_API int plx_timer_cancel(plx_registry *registry, plx_timer timer);
 
+/* ---- Channels -------------------------------------------------------------- */
+
+/*
+ * A channel: many senders in any threads, and one receiver that wakes the poller. A message
+ * is copied in and out, `size` bytes; a size of 0 counts. Messages of one sender arrive in
+ * their order. A channel costs no descriptor, and a send makes no system call if the poller
+ * is awake, or already woken.
+ *
+ * The receiver reports PLX_CHANNEL with its token, with each wait for as long as messages
+ * are left. The last sender's release makes an event with PLX_READ_CLOSED in it, also when
+ * messages are left, and once when none are.
+ */
+typedef struct plx_sender   plx_sender;
+typedef struct plx_receiver plx_receiver;
+
+/*
+ * Opens a channel that always takes another message, or one that holds `bound` of them at
+ * most. A bound of 0 is a rendezvous: a send returns once its message was taken. The sender
+ * is made with one reference.
+ *
+ * Returns  0, the sender and the receiver; -EINVAL a token above PLX_TOKEN_MAX, or a size
+ *          that no memory could hold; -ENOMEM; -PLX_ESHUTDOWN, -ECHILD.
+ * Lifetime  both may outlive the poller: what was sent can still be received.
+ * Units    size in bytes, bound in messages. Memory is taken as messages come, in blocks,
+ *          which are used again.
+ */
+PLX_API int plx_channel_open(plx_registry *registry, plx_token token, size_t size, plx_sender **sender,
+                             plx_receiver **receiver);
+PLX_API int plx_channel_open_bounded(plx_registry *registry, plx_token token, size_t size, size_t bound,
+                                     plx_sender **sender, plx_receiver **receiver);
+
+/*
+ * Sends a message. Where a bounded channel is full, send waits for room, try_send gives
+ * -EAGAIN, and send_until waits until the deadline; a send that finds room succeeds whatever
+ * its deadline. A rendezvous never has room: its message is handed over while the sender
+ * waits. Room goes to the senders in the order in which they began to wait. (A thread that
+ * waits for room in a channel that it receives from itself waits for ever.)
+ *
+ * Returns  0; -EINVAL; -EAGAIN, -ETIMEDOUT as above; -EPIPE the receiver is closed, also
+ *          while the send waited; -ENOMEM; -PLX_ESHUTDOWN the poller is closed, also while
+ *          the send waited; -ECHILD. A message whose send failed is never received. If the
+ *          kernel's wake call fails, the message is sent all the same: its event comes with a
+ *          later wait, or at once with the next send, which tries the call again.
+ * Threads   any number may use one sender at the same time. What a thread wrote before it
+ *          sent is visible to the thread that receives the message. Where the receiver is not
+ *          full, a send waits for nobody.
+ * Units    the deadline is on the clock of plx_now; PLX_FOREVER never comes.
+ */
+PLX_API int plx_sender_send(plx_sender *sender, const void *message);
+PLX_API int plx_sender_try_send(plx_sender *sender, const void *message);
+PLX_API int plx_sender_send_until(plx_sender *sender, const void *message, plx_nanos deadline);
+
+/* Takes or drops a reference. release ignores NULL; retain returns its argument. */
+PLX_API plx_sender *plx_sender_retain(plx_sender *sender);
+PLX_API void plx_sender_release(plx_sender *sender);
+
+/*
+ * Takes the oldest message, or up to `count` of them, one behind the other. Neither waits.
+ *
+ * Returns  recv 0, recv_many how many were taken; -EAGAIN there is none; -EPIPE there is none
+ *          and every sender is gone; -EINVAL, also for a count of 0; -ECHILD.
+ * Threads   one at a time, any thread, also while others wait.
+ */
+PLX_API int plx_receiver_recv(plx_receiver *receiver, void *message);
+PLX_API int plx_receiver_recv_many(plx_receiver *receiver, void *messages, size_t count);
+
+/*
+ * Ends a channel: unread messages are dropped, senders get -EPIPE, those that wait too, and
+ * no wait that begins later returns its event. NULL is ignored.
+ */
+PLX_API void plx_receiver_close(plx_receiver *receiver);
+
 #ifdef __cplusplus
 }
 #endif

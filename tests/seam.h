@@ -29,6 +29,7 @@ enum seam_call {
     SEAM_DUP3,
     SEAM_TIMERFD_CREATE,
     SEAM_TIMERFD_SETTIME,
+    SEAM_MEMBARRIER,
     SEAM_CALLS
 };
 
@@ -48,6 +49,7 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_DUP3] = "dup3",
     [SEAM_TIMERFD_CREATE] = "timerfd_create",
     [SEAM_TIMERFD_SETTIME] = "timerfd_settime",
+    [SEAM_MEMBARRIER] = "membarrier",
 };
 
 static struct seam {
@@ -173,6 +175,11 @@ static inline int seam_timerfd_settime(int timer, int flags, const struct itimer
     return seam_fails(SEAM_TIMERFD_SETTIME) ? -1 : seam.system.timerfd_settime(timer, flags, when, was);
 }
 
+static inline int seam_membarrier(int command)
+{
+    return seam_fails(SEAM_MEMBARRIER) ? -1 : seam.system.membarrier(command);
+}
+
 #endif
 
 /* Every call from here on fails no more, and counts from 0. */
@@ -210,6 +217,7 @@ static inline void seam_install(void)
         .dup3 = seam_dup3,
         .timerfd_create = seam_timerfd_create,
         .timerfd_settime = seam_timerfd_settime,
+        .membarrier = seam_membarrier,
     };
 #endif
     seam_reset();

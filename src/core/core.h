@@ -7,6 +7,7 @@
 #define PLX__CORE_H
 
 #include "backend/backend.h"
+#include "core/gate.h"
 #include "core/ready.h"
 #include "core/table.h"
 #include "core/timers.h"
@@ -56,6 +57,8 @@ struct plx_registry {
     plx__timers timers;
     plx__wake wake;
     _Atomic(uint64_t) wake_calls; /* system calls made to wake */
+    plx__gates gates;
+    _Atomic(uint32_t) barrier;    /* channel.c's; relaxed */
     plx__turn turn;
     plx__tally alone, others;
     _Atomic(uint64_t) tokens;     /* given out by plx_registry_new_token */

@@ -32,11 +32,16 @@ static int poller_init_parts(plx_registry *registry, plx_clock clock)
     rc = plx__turn_init(&registry->turn);
     if (rc < 0)
         goto fini_ready;
-    rc = plx__timers_init(&registry->timers, clock, &registry->memory);
+    rc = plx__gates_init(&registry->gates);
     if (rc < 0)
         goto fini_turn;
+    rc = plx__timers_init(&registry->timers, clock, &registry->memory);
+    if (rc < 0)
+        goto fini_gates;
     return 0;
 
+fini_gates:
+    plx__gates_fini(&registry->gates);
 fini_turn:
     plx__turn_fini(&registry->turn);
 fini_ready:
@@ -51,6 +56,7 @@ fini_lock:
 static void poller_fini_parts(plx_registry *registry)
 {
     plx__timers_fini(&registry->timers);
+    plx__gates_fini(&registry->gates);
     plx__turn_fini(&registry->turn);
     plx__ready_fini(&registry->ready);
     plx__condition_fini(&registry->departed);
@@ -122,6 +128,7 @@ void plx_poller_close(plx_poller *poller)
         plx__wake_close(registry);
         poller_end(registry);
         plx__lock_drop(&registry->lock);
+        plx__gates_close(&registry->gates);
     }
     plx_registry_release(registry);
 }

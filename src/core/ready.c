@@ -82,7 +82,8 @@ int plx__ready_take(plx__ready *ready, plx_event *events, int room, uint64_t *ro
 
     plx__lock_take(&ready->lock);
     ready_collect(ready);
-    if (*round == 0)
+    bool first = *round == 0;
+    if (first)
         *round = ++ready->rounds;
 
     plx__sources later = {0}; /* they have had their turn in this wait */
@@ -100,6 +101,8 @@ int plx__ready_take(plx__ready *ready, plx_event *events, int room, uint64_t *ro
     }
     while ((source = ready_shift(&later)))
         ready_append(&ready->list, source);
+    if (first && count == 0)
+        *round = 0; /* a source that had nothing yet has not had its turn */
     atomic_store_explicit(&ready->left, ready->list.first != NULL, PLX__SEQ_CST);
     plx__lock_drop(&ready->lock);
     return count;

@@ -78,8 +78,8 @@ static inline bool plx__ready_any(plx__ready *ready)
 }
 
 /*
- * Takes up to `room` events. `round` is 0 at a wait's first take and names the wait from
- * then on: a source that does not repeat reports once in it.
+ * Takes up to `room` events. `round` is 0 until a take of the wait gives one, and names the
+ * wait from then on: a source that does not repeat reports once in it.
  */
 int plx__ready_take(plx__ready *ready, plx_event *events, int room, uint64_t *round);
 

@@ -13,4 +13,18 @@
 #define PLX__ACQ_REL memory_order_acq_rel
 #define PLX__SEQ_CST memory_order_seq_cst
 
+/*
+ * A full fence. Thread sanitizers do not know fences; an exchange orders as much on the
+ * machines they run on.
+ */
+static inline void plx__fence(void)
+{
+#ifdef __SANITIZE_THREAD__
+    _Atomic(int) any = 0;
+    atomic_exchange_explicit(&any, 1, PLX__SEQ_CST);
+#else
+    atomic_thread_fence(PLX__SEQ_CST);
+#endif
+}
+
 #endif

@@ -17,10 +17,16 @@
 #else
 #define PLX__HAS_FUTEX 0
 #endif
+#ifdef SYS_membarrier /* Linux 4.3 */
+#define PLX__HAS_MEMBARRIER 1
+#else
+#define PLX__HAS_MEMBARRIER 0
+#endif
 #else
 #define _POSIX_C_SOURCE 200809L
 #define PLX__HAS_EPOLL 0
 #define PLX__HAS_FUTEX 0
+#define PLX__HAS_MEMBARRIER 0
 #define PLX__HAS_PIPE2 0
 #endif
 

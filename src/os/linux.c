@@ -26,6 +26,11 @@ static int linux_epoll_pwait2(int epoll, struct epoll_event *events, int capacit
 #endif
 }
 
+static int linux_membarrier(int command)
+{
+    return (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
 PLX__SEAM plx__linux_calls plx__linux = {
     .epoll_create1 = epoll_create1,
     .epoll_ctl = epoll_ctl,
@@ -35,6 +40,7 @@ PLX__SEAM plx__linux_calls plx__linux = {
     .dup3 = dup3,
     .timerfd_create = timerfd_create,
     .timerfd_settime = timerfd_settime,
+    .membarrier = linux_membarrier,
 };
 
 int plx__epoll_create(void)

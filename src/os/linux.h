@@ -24,6 +24,7 @@ typedef struct plx__linux_calls {
     int (*dup3)(int from, int onto, int flags);
     int (*timerfd_create)(int clock, int flags);
     int (*timerfd_settime)(int timer, int flags, const struct itimerspec *when, struct itimerspec *was);
+    int (*membarrier)(int command);
 } plx__linux_calls;
 
 extern PLX__SEAM plx__linux_calls plx__linux;
