@@ -237,7 +237,8 @@ static uint32_t channel_pending(plx__channel *channel)
 
 static void channel_report(plx__channel *channel, plx_event *event)
 {
-    uint32_t level = atomic_fetch_and_explicit(&channel->level, ~(uint32_t)CHANNEL_CLOSING, PLX__SEQ_CST);
+    uint32_t level = atomic_fetch_and_explicit(&channel->level, ~(uint32_t)(CHANNEL_CLOSING | CHANNEL_UNHEARD),
+                                               PLX__SEQ_CST);
 
     *event = (plx_event){.token = channel->token, .flags = PLX_CHANNEL};
     if (level & CHANNEL_ORPHANED)
