@@ -38,14 +38,17 @@ static bool wake_take(plx__wake *wake)
 
 /*
  * 1 if the call was made, 0 if there was no need. A call that fails gives WAKING back, and is
- * made once more: others may have relied on it.
+ * made once more: others may have relied on it. If by then nobody sleeps, or another is at it,
+ * it has not failed: an error would take back what a waiter has been promised.
  */
 int plx__wake_claim(plx_registry *registry)
 {
     plx__wake *wake = &registry->wake;
     int rc = 0;
 
-    for (int attempt = 0; attempt < 2 && wake_take(wake); attempt++) {
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (!wake_take(wake))
+            return plx__wake_word(wake) & PLX__CLOSED ? -PLX_ESHUTDOWN : 0;
         rc = wake_call(registry);
         if (rc < 0)
             plx__wake_clear(wake, PLX__WAKING);
@@ -54,7 +57,7 @@ int plx__wake_claim(plx_registry *registry)
         if (rc >= 0)
             return 1;
     }
-    return rc < 0 || !(plx__wake_word(wake) & PLX__CLOSED) ? rc : -PLX_ESHUTDOWN;
+    return rc;
 }
 
 int plx__wake_send(plx_registry *registry)
