@@ -28,7 +28,13 @@ static int linux_epoll_pwait2(int epoll, struct epoll_event *events, int capacit
 
 static int linux_membarrier(int command)
 {
+#ifdef SYS_membarrier
     return (int)syscall(SYS_membarrier, command, 0, 0);
+#else /* headers from before Linux 4.3 */
+    (void)command;
+    errno = ENOSYS;
+    return -1;
+#endif
 }
 
 PLX__SEAM plx__linux_calls plx__linux = {
