@@ -76,7 +76,14 @@ static inline bool plx__forked(const plx_registry *registry)
 }
 
 /* 0 if calls may be made: -EINVAL, -ECHILD or -PLX_ESHUTDOWN. */
-int plx__registry_check(const plx_registry *registry);
+static inline int plx__registry_check(const plx_registry *registry)
+{
+    if (!registry)
+        return -EINVAL;
+    if (plx__forked(registry))
+        return -ECHILD;
+    return plx__wake_word(&registry->wake) & PLX__CLOSED ? -PLX_ESHUTDOWN : 0;
+}
 
 void plx__posts_init(plx__posts *posts, const plx_allocator *memory);
 void plx__posts_fini(plx__posts *posts);

@@ -52,10 +52,18 @@ static inline void *plx__pages_find(const plx__pages *pages, size_t index)
     return atomic_load_explicit(&directory->page[number], PLX__ACQUIRE);
 }
 
-/* The element of an index that is known to have been made. */
+/* The same for an index that is known to have been made. */
+static inline void *plx__pages_page(const plx__pages *pages, size_t index)
+{
+    plx__directory *directory = atomic_load_explicit(&pages->directory, PLX__ACQUIRE);
+
+    return atomic_load_explicit(&directory->page[index >> PLX__PAGE_BITS], PLX__ACQUIRE);
+}
+
+/* Its element. */
 static inline void *plx__pages_get(const plx__pages *pages, size_t index)
 {
-    return (char *)plx__pages_find(pages, index) + (index & (PLX__PAGE_SIZE - 1)) * pages->element;
+    return (char *)plx__pages_page(pages, index) + (index & (PLX__PAGE_SIZE - 1)) * pages->element;
 }
 
 #endif

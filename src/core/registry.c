@@ -16,15 +16,6 @@ plx_registry *plx_registry_retain(plx_registry *registry)
     return registry;
 }
 
-int plx__registry_check(const plx_registry *registry)
-{
-    if (!registry)
-        return -EINVAL;
-    if (plx__forked(registry))
-        return -ECHILD;
-    return plx__wake_word(&registry->wake) & PLX__CLOSED ? -PLX_ESHUTDOWN : 0;
-}
-
 plx_token plx_registry_new_token(plx_registry *registry)
 {
     return !registry ? 0 : atomic_fetch_add_explicit(&registry->tokens, 1, PLX__RELAXED) + 1;

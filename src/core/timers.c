@@ -239,7 +239,7 @@ static int timers_earlier(plx_registry *registry, plx_nanos deadline)
  * After a timer was cancelled or put off: a nested poller that nobody waits on is not to become
  * readable for it. Under the lock.
  */
-static void timers_later(plx_registry *registry)
+static inline void timers_later(plx_registry *registry)
 {
     plx__timers *timers = &registry->timers;
 

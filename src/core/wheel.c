@@ -28,7 +28,7 @@ void plx__wheel_fini(plx__wheel *wheel)
 
 static inline plx__timer *wheel_at(const plx__wheel *wheel, uint32_t index)
 {
-    plx__timer *page = plx__pages_find(&wheel->timers, index);
+    plx__timer *page = plx__pages_page(&wheel->timers, index);
 
     return page + (index & (PLX__PAGE_SIZE - 1));
 }
@@ -39,7 +39,7 @@ static inline plx_timer wheel_handle(const plx__timer *timer, uint32_t index)
 }
 
 /* The timer of a handle, or NULL. */
-static plx__timer *wheel_find(const plx__wheel *wheel, plx_timer handle)
+static inline plx__timer *wheel_find(const plx__wheel *wheel, plx_timer handle)
 {
     uint32_t index = (uint32_t)handle;
 
@@ -70,7 +70,7 @@ static uint32_t wheel_get(plx__wheel *wheel)
 }
 
 /* A timer whose generations are used up is not used again: no handle ever comes twice. */
-static void wheel_put(plx__wheel *wheel, plx__timer *timer, uint32_t index)
+static inline void wheel_put(plx__wheel *wheel, plx__timer *timer, uint32_t index)
 {
     timer->place = WHEEL_FREE;
     if (++timer->generation == 0)
@@ -116,23 +116,36 @@ static inline void wheel_vacate(plx__wheel *wheel, unsigned level, unsigned slot
         wheel->populated &= ~(1u << level);
 }
 
-static void wheel_unlink(plx__wheel *wheel, plx__timer *timer)
+/* Out of a list that is not a slot's. */
+static void wheel_unlink_other(plx__wheel *wheel, plx__timer *timer)
 {
-    uint16_t place = timer->place;
-
-    if (place == WHEEL_NEVER)
+    if (timer->place == WHEEL_NEVER)
         return;
     if (timer->next)
         wheel_at(wheel, timer->next)->prev = timer->prev;
-    else if (place == WHEEL_PRESENT)
+    else if (timer->place == WHEEL_PRESENT)
         wheel->latest = timer->prev;
     if (timer->prev)
         wheel_at(wheel, timer->prev)->next = timer->next;
     else
-        *wheel_head(wheel, place) = timer->next;
-    if (place >= WHEEL_FREE)
+        *wheel_head(wheel, timer->place) = timer->next;
+}
+
+static inline void wheel_unlink(plx__wheel *wheel, plx__timer *timer)
+{
+    uint16_t place = timer->place;
+
+    if (place >= WHEEL_FREE) {
+        wheel_unlink_other(wheel, timer);
         return;
+    }
     plx__slot *slot = wheel_slot(wheel, place);
+    if (timer->next)
+        wheel_at(wheel, timer->next)->prev = timer->prev;
+    if (timer->prev)
+        wheel_at(wheel, timer->prev)->next = timer->next;
+    else
+        slot->first = timer->next;
     if (!slot->first)
         wheel_vacate(wheel, place >> PLX__WHEEL_BITS, place & (PLX__WHEEL_SLOTS - 1));
     else if (timer->deadline <= slot->earliest)
