@@ -41,6 +41,7 @@ struct plx_registry {
     uint32_t fork_generation;
     plx_allocator memory;
     bool return_on_signal;
+    _Atomic(bool) closed; /* as the wake word says, which each wait writes; release, acquire by senders */
     const plx__backend *backend;
     void *state; /* the backend's; gone after close */
 
