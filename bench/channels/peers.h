@@ -277,7 +277,8 @@ static const struct subject libev = {
 
 /* ---- A lock-free ring, a flag that says who sleeps, an edge-triggered eventfd that nobody reads ---- */
 
-enum { RING_CELLS = 4096 };
+/* With fewer cells a receiver that lost its core for a moment finds the ring full, and senders yielding. */
+enum { RING_CELLS = 65536 };
 
 /* A cell's turn is its index while it is empty, and one more while it is full. */
 static struct {
