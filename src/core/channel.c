@@ -42,14 +42,15 @@ enum { BARRIER_UNKNOWN, BARRIER_THERE, BARRIER_MISSING };
 
 struct plx_sender {
     plx__source source; /* first: a source is its channel */
-    plx_registry *registry;
     plx_token token;
+    _Atomic(uint32_t) senders;  /* references; acq_rel: who sees 0 sees what they sent */
+    _Atomic(uint32_t) holds;    /* on the memory: the senders', the receiver's, the ready queue's */
+    char apart[64];             /* each wait writes to the source; what follows is what a send reads */
+    plx_registry *registry;
     plx__gate *gate; /* NULL: it always takes another message */
     _Atomic(uint32_t) level;    /* seq_cst, paired with the queue's tail */
     _Atomic(bool) fenced;       /* senders make a fence; relaxed: set for good, before a barrier */
     _Atomic(bool) closed;       /* there is no receiver any more; release, acquire */
-    _Atomic(uint32_t) senders;  /* references; acq_rel: who sees 0 sees what they sent */
-    _Atomic(uint32_t) holds;    /* on the memory: the senders', the receiver's, the ready queue's */
     plx__queue queue;
 };
 
@@ -237,9 +238,11 @@ static uint32_t channel_pending(plx__channel *channel)
 
 static void channel_report(plx__channel *channel, plx_event *event)
 {
-    uint32_t level = atomic_fetch_and_explicit(&channel->level, ~(uint32_t)(CHANNEL_CLOSING | CHANNEL_UNHEARD),
-                                               PLX__SEQ_CST);
+    const uint32_t said = CHANNEL_CLOSING | CHANNEL_UNHEARD;
+    uint32_t level = atomic_load_explicit(&channel->level, PLX__SEQ_CST);
 
+    if (level & said) /* no write otherwise: senders read it */
+        level = atomic_fetch_and_explicit(&channel->level, ~said, PLX__SEQ_CST);
     *event = (plx_event){.token = channel->token, .flags = PLX_CHANNEL};
     if (level & CHANNEL_ORPHANED)
         event->flags |= PLX_READ_CLOSED;
@@ -274,18 +277,21 @@ static const plx__source_kind channel_kind = {.take = channel_take, .drop = chan
 
 /* ---- Sending --------------------------------------------------------------- */
 
-static int sender_check(const plx_sender *sender, const void *message)
+static inline int sender_check(const plx_sender *sender, const void *message)
 {
     if (!sender || (!message && sender->queue.size > 0))
         return -EINVAL;
-    int rc = plx__registry_check(sender->registry);
-    return rc == 0 && atomic_load_explicit(&sender->closed, PLX__ACQUIRE) ? -EPIPE : rc;
+    if (plx__forked(sender->registry))
+        return -ECHILD;
+    if (atomic_load_explicit(&sender->registry->closed, PLX__ACQUIRE))
+        return -PLX_ESHUTDOWN;
+    return atomic_load_explicit(&sender->closed, PLX__ACQUIRE) ? -EPIPE : 0;
 }
 
-/* With a place, if the channel is bounded. */
-static inline int sender_put(plx_sender *sender, const void *message)
+/* The claim is void, or the message is not a word. */
+PLX__RARE static int sender_put_at(plx_sender *sender, uint64_t claim, const void *message)
 {
-    int rc = plx__queue_put(&sender->queue, message);
+    int rc = plx__queue_put_at(&sender->queue, claim, message);
 
     if (rc == 0)
         channel_sent(sender);
@@ -294,8 +300,22 @@ static inline int sender_put(plx_sender *sender, const void *message)
     return rc;
 }
 
+/*
+ * With a place, if the channel is bounded. The claim waits for all stores before it, so that
+ * each register saved by the usual send costs the next one time: calls are at its ends alone.
+ */
+static inline int sender_put(plx_sender *sender, const void *message)
+{
+    uint64_t claim = plx__queue_claim(&sender->queue);
+
+    if (!plx__queue_put_word(&sender->queue, claim, message))
+        return sender_put_at(sender, claim, message);
+    channel_sent(sender);
+    return 0;
+}
+
 /* Waits for room, or for the receiver. */
-static int sender_offer(plx_sender *sender, const void *message, plx_nanos deadline)
+PLX__RARE static int sender_offer(plx_sender *sender, const void *message, plx_nanos deadline)
 {
     plx__offer offer;
     int rc = deadline != PLX_FOREVER && deadline <= plx__clock_now() ? -ETIMEDOUT : 0;
@@ -308,9 +328,20 @@ static int sender_offer(plx_sender *sender, const void *message, plx_nanos deadl
     return plx__gate_await(sender->gate, &offer, deadline);
 }
 
+static inline int sender_send(plx_sender *sender, const void *message, plx_nanos deadline)
+{
+    int rc = sender_check(sender, message);
+
+    if (rc < 0)
+        return rc;
+    if (sender->gate && !plx__gate_enter(sender->gate))
+        return sender_offer(sender, message, deadline);
+    return sender_put(sender, message);
+}
+
 int plx_sender_send(plx_sender *sender, const void *message)
 {
-    return plx_sender_send_until(sender, message, PLX_FOREVER);
+    return sender_send(sender, message, PLX_FOREVER);
 }
 
 int plx_sender_try_send(plx_sender *sender, const void *message)
@@ -324,13 +355,7 @@ int plx_sender_try_send(plx_sender *sender, const void *message)
 
 int plx_sender_send_until(plx_sender *sender, const void *message, plx_nanos deadline)
 {
-    int rc = sender_check(sender, message);
-
-    if (rc < 0)
-        return rc;
-    if (sender->gate && !plx__gate_enter(sender->gate))
-        return sender_offer(sender, message, deadline);
-    return sender_put(sender, message);
+    return sender_send(sender, message, deadline);
 }
 
 void plx_sender_release(plx_sender *sender)

@@ -41,6 +41,7 @@ struct plx_registry {
     uint32_t fork_generation;
     plx_allocator memory;
     bool return_on_signal;
+    _Atomic(bool) closed; /* as the wake word says, which each wait writes; release, acquire by senders */
     const plx__backend *backend;
     void *state; /* the backend's; gone after close */
 
@@ -61,6 +62,7 @@ struct plx_registry {
     _Atomic(uint32_t) barrier;    /* channel.c's; relaxed */
     plx__turn turn;
     plx__tally alone, others;
+    _Atomic(uint32_t) vain;       /* wait.c's: looks for more that found nothing; relaxed, a guess */
     _Atomic(uint64_t) tokens;     /* given out by plx_registry_new_token */
     _Atomic(uint32_t) sharing;    /* whose turn it is in an array for fewer than there are kinds */
 };

@@ -151,7 +151,8 @@ static void queue_put_block(plx__queue *queue, uint32_t number)
         queue_put_spare(queue, number);
 }
 
-int plx__queue_extend(plx__queue *queue, uint64_t *claim)
+/* Puts another block behind the last, which is full, and claims its first cell: 0 and the claim, or -ENOMEM. */
+static int queue_extend(plx__queue *queue, uint64_t *claim)
 {
     uint32_t made = PLX__QUEUE_NONE;
     uint64_t tail = atomic_load_explicit(&queue->tail, PLX__ACQUIRE);
@@ -185,6 +186,14 @@ int plx__queue_extend(plx__queue *queue, uint64_t *claim)
     }
     if (made != PLX__QUEUE_NONE)
         queue_put_block(queue, made);
+    return 0;
+}
+
+int plx__queue_put_at(plx__queue *queue, uint64_t claim, const void *message)
+{
+    if (!plx__queue_valid(queue, claim) && queue_extend(queue, &claim) < 0)
+        return -ENOMEM;
+    plx__queue_fill(queue, claim, message, queue->size);
     return 0;
 }
 

@@ -72,9 +72,6 @@ bool plx__queue_init(plx__queue *queue, const plx_allocator *memory, size_t size
 /* Nobody else may use it any more. */
 void plx__queue_fini(plx__queue *queue);
 
-/* Puts another block behind the last, which is full, and claims its first cell: 0 and the claim, or -ENOMEM. */
-int plx__queue_extend(plx__queue *queue, uint64_t *claim);
-
 /* How many messages were taken to `messages`; NULL drops them. The taker alone. */
 size_t plx__queue_take(plx__queue *queue, void *messages, size_t count);
 
@@ -114,19 +111,44 @@ static inline void plx__queue_copy(void *to, const void *from, size_t size)
         memcpy(to, from, size);
 }
 
-/* 0 or -ENOMEM, and then nothing was put. */
-static inline int plx__queue_put(plx__queue *queue, const void *message)
+/* A put begins with a claim. */
+static inline uint64_t plx__queue_claim(plx__queue *queue)
 {
-    uint64_t claim = atomic_fetch_add_explicit(&queue->tail, 1, PLX__SEQ_CST);
+    return atomic_fetch_add_explicit(&queue->tail, 1, PLX__SEQ_CST);
+}
 
-    if ((uint32_t)claim >= plx__queue_cells(queue, (uint32_t)(claim >> 32)) && plx__queue_extend(queue, &claim) < 0)
-        return -ENOMEM;
+/* Whether the claim is not beyond the end of its block. */
+static inline bool plx__queue_valid(const plx__queue *queue, uint64_t claim)
+{
+    return (uint32_t)claim < plx__queue_cells(queue, (uint32_t)(claim >> 32));
+}
+
+/* Into a cell whose claim is valid. */
+static inline void plx__queue_fill(plx__queue *queue, uint64_t claim, const void *message, size_t size)
+{
     plx__block_name *name = plx__queue_name(queue, (uint32_t)(claim >> 32));
     plx__block *block = atomic_load_explicit(&name->block, PLX__RELAXED); /* seen through the tail */
     plx__cell *cell = plx__queue_cell(queue, block, (uint32_t)claim);
-    plx__queue_copy(cell->message, message, queue->size);
+
+    plx__queue_copy(cell->message, message, size);
     atomic_store_explicit(&cell->lap, block->lap, PLX__RELEASE);
-    return 0;
+}
+
+/* The usual put: a valid claim, a message of the usual size. False if it is not that: then plx__queue_put_at. */
+static inline bool plx__queue_put_word(plx__queue *queue, uint64_t claim, const void *message)
+{
+    if (!plx__queue_valid(queue, claim) || queue->size != sizeof(uint64_t))
+        return false;
+    plx__queue_fill(queue, claim, message, sizeof(uint64_t));
+    return true;
+}
+
+/* With any claim: 0 or -ENOMEM, and then nothing was put. */
+int plx__queue_put_at(plx__queue *queue, uint64_t claim, const void *message);
+
+static inline int plx__queue_put(plx__queue *queue, const void *message)
+{
+    return plx__queue_put_at(queue, plx__queue_claim(queue), message);
 }
 
 #endif

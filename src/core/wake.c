@@ -84,6 +84,7 @@ void plx__wake_close(plx_registry *registry)
 {
     uint64_t word = plx__wake_set(&registry->wake, PLX__CLOSED);
 
+    atomic_store_explicit(&registry->closed, true, PLX__RELEASE);
     plx__turn_close(&registry->turn);
     while ((word = plx__wake_word(&registry->wake)) & (PLX__INSIDE_MASK | PLX__CALLING_MASK)) {
         if (word & PLX__SLEEPING_MASK && wake_call(registry) < 0)

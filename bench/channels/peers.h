@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Pollux' channels are measured against. Three wake their loop in different ways for the
+ * same locked queue, of which the receiver takes all that is there at once; one has a
+ * lock-free ring; one has conditions, and no loop.
+ */
+#include "subject.h"
+
+#ifdef BENCH_LIBEV
+#include <ev.h>
+#endif
+#ifdef BENCH_LIBUV
+#include <uv.h>
+#endif
+
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void *peer_memory(void *pointer, size_t size)
+{
+    pointer = realloc(pointer, size);
+    if (!pointer)
+        bench_die("channels", ENOMEM);
+    return pointer;
+}
+
+/* ---- A locked queue ---- */
+
+/* Two arrays that grow: senders fill one, the receiver has the other. */
+static struct {
+    alignas(128) pthread_mutex_t lock;
+    char *filling;
+    size_t filled, room;
+    alignas(128) char *taken;
+    size_t taken_room, size;
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void queue_open(size_t size)
+{
+    queue.size = size;
+    queue.room = queue.taken_room = 1024;
+    queue.filling = peer_memory(NULL, queue.room * size);
+    queue.taken = peer_memory(NULL, queue.room * size);
+}
+
+static void queue_close(void)
+{
+    free(queue.filling);
+    free(queue.taken);
+}
+
+/* Whether it was empty. */
+static inline bool queue_put(const struct letter *letter)
+{
+    pthread_mutex_lock(&queue.lock);
+    if (queue.filled == queue.room) {
+        queue.room *= 2;
+        queue.filling = peer_memory(queue.filling, queue.room * queue.size);
+    }
+    letter_copy(queue.filling + queue.filled * queue.size, letter, queue.size);
+    bool empty = queue.filled++ == 0;
+    pthread_mutex_unlock(&queue.lock);
+    return empty;
+}
+
+/* How many there were. */
+static uint64_t queue_take(void)
+{
+    pthread_mutex_lock(&queue.lock);
+    char *full = queue.filling;
+    size_t count = queue.filled, room = queue.room;
+    queue.filling = queue.taken;
+    queue.room = queue.taken_room;
+    queue.filled = 0;
+    pthread_mutex_unlock(&queue.lock);
+    queue.taken = full;
+    queue.taken_room = room;
+    receiver_take(full, queue.size, count);
+    return count;
+}
+
+/* ---- An eventfd on epoll ---- */
+
+static int peer_epoll, peer_eventfd;
+
+static void eventfd_open(uint32_t events)
+{
+    struct epoll_event interest = {.events = events};
+    peer_epoll = epoll_create1(EPOLL_CLOEXEC);
+    peer_eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (peer_epoll < 0 || peer_eventfd < 0 ||
+        epoll_ctl(peer_epoll, EPOLL_CTL_ADD, peer_eventfd, &interest) < 0)
+        bench_die("epoll and eventfd", errno);
+}
+
+static void eventfd_close(void)
+{
+    close(peer_epoll);
+    close(peer_eventfd);
+}
+
+static void eventfd_wake(void)
+{
+    uint64_t one = 1;
+    if (write(peer_eventfd, &one, sizeof one) != (ssize_t)sizeof one)
+        bench_die("write to an eventfd", errno);
+}
+
+static void eventfd_wait(void)
+{
+    struct epoll_event events[16];
+    while (epoll_wait(peer_epoll, events, 16, -1) < 0)
+        if (errno != EINTR)
+            bench_die("epoll_wait", errno);
+}
+
+/* ---- The locked queue, an eventfd written when it was empty ---- */
+
+static void mutex_open(size_t size, size_t bound)
+{
+    (void)bound;
+    queue_open(size);
+    eventfd_open(EPOLLIN);
+}
+
+static void mutex_send(uint64_t first, uint64_t count)
+{
+    struct letter letter = {{0}};
+    for (uint64_t i = 0; i < count; i++) {
+        letter.words[0] = first + i;
+        if (queue_put(&letter))
+            eventfd_wake();
+    }
+}
+
+static void mutex_receive(uint64_t count)
+{
+    for (uint64_t done = 0; done < count;) {
+        uint64_t wakes;
+        eventfd_wait();
+        if (read(peer_eventfd, &wakes, sizeof wakes) < 0 && errno != EAGAIN)
+            bench_die("read of an eventfd", errno);
+        done += queue_take();
+    }
+}
+
+static void mutex_close(void)
+{
+    eventfd_close();
+    queue_close();
+}
+
+static const struct subject mutex = {
+    .name = "mutex, eventfd",
+    .open = mutex_open,
+    .send = mutex_send,
+    .receive = mutex_receive,
+    .close = mutex_close,
+};
+
+/* ---- libuv: uv_async_send after each message, which it coalesces ---- */
+
+#ifdef BENCH_LIBUV
+static uv_loop_t libuv_loop;
+static uv_async_t libuv_async;
+static uint64_t libuv_left;
+
+static void libuv_woken(uv_async_t *async)
+{
+    uint64_t count = queue_take();
+    libuv_left -= count < libuv_left ? count : libuv_left;
+    if (libuv_left == 0)
+        uv_stop(async->loop);
+}
+
+static void libuv_open(size_t size, size_t bound)
+{
+    (void)bound;
+    queue_open(size);
+    if (uv_loop_init(&libuv_loop) < 0 || uv_async_init(&libuv_loop, &libuv_async, libuv_woken) < 0)
+        bench_die("libuv", 0);
+}
+
+static void libuv_send(uint64_t first, uint64_t count)
+{
+    struct letter letter = {{0}};
+    for (uint64_t i = 0; i < count; i++) {
+        letter.words[0] = first + i;
+        queue_put(&letter);
+        uv_async_send(&libuv_async);
+    }
+}
+
+static void libuv_receive(uint64_t count)
+{
+    libuv_left = count;
+    uv_run(&libuv_loop, UV_RUN_DEFAULT);
+}
+
+static void libuv_close(void)
+{
+    uv_close((uv_handle_t *)&libuv_async, NULL);
+    uv_run(&libuv_loop, UV_RUN_DEFAULT);
+    uv_loop_close(&libuv_loop);
+    queue_close();
+}
+
+static const struct subject libuv = {
+    .name = "libuv",
+    .open = libuv_open,
+    .send = libuv_send,
+    .receive = libuv_receive,
+    .close = libuv_close,
+};
+#endif
+
+/* ---- libev: ev_async_send after each message, which it coalesces ---- */
+
+#ifdef BENCH_LIBEV
+static struct ev_loop *libev_loop;
+static ev_async libev_async;
+static uint64_t libev_left;
+
+static void libev_woken(struct ev_loop *loop, ev_async *async, int events)
+{
+    (void)async, (void)events;
+    uint64_t count = queue_take();
+    libev_left -= count < libev_left ? count : libev_left;
+    if (libev_left == 0)
+        ev_break(loop, EVBREAK_ONE);
+}
+
+static void libev_open(size_t size, size_t bound)
+{
+    (void)bound;
+    queue_open(size);
+    libev_loop = ev_loop_new(EVBACKEND_EPOLL);
+    if (!libev_loop)
+        bench_die("libev", 0);
+    ev_async_init(&libev_async, libev_woken);
+    ev_async_start(libev_loop, &libev_async);
+}
+
+static void libev_send(uint64_t first, uint64_t count)
+{
+    struct letter letter = {{0}};
+    for (uint64_t i = 0; i < count; i++) {
+        letter.words[0] = first + i;
+        queue_put(&letter);
+        ev_async_send(libev_loop, &libev_async);
+    }
+}
+
+static void libev_receive(uint64_t count)
+{
+    libev_left = count;
+    ev_run(libev_loop, 0);
+}
+
+static void libev_close(void)
+{
+    ev_async_stop(libev_loop, &libev_async);
+    ev_loop_destroy(libev_loop);
+    queue_close();
+}
+
+static const struct subject libev = {
+    .name = "libev",
+    .open = libev_open,
+    .send = libev_send,
+    .receive = libev_receive,
+    .close = libev_close,
+};
+#endif
+
+/* ---- A lock-free ring, a flag that says who sleeps, an edge-triggered eventfd that nobody reads ---- */
+
+/* With fewer cells a receiver that lost its core for a moment finds the ring full, and senders yielding. */
+enum { RING_CELLS = 65536 };
+
+/* A cell's turn is its index while it is empty, and one more while it is full. */
+static struct {
+    alignas(128) _Atomic uint64_t tail;
+    alignas(128) _Atomic bool asleep;
+    alignas(128) uint64_t head;
+    char *cells;
+    size_t size, stride;
+} ring;
+
+static inline _Atomic uint64_t *ring_turn(uint64_t at)
+{
+    return (_Atomic uint64_t *)(void *)(ring.cells + at % RING_CELLS * ring.stride);
+}
+
+static void ring_open(size_t size, size_t bound)
+{
+    (void)bound;
+    ring.size = size;
+    ring.stride = sizeof(uint64_t) + size;
+    ring.cells = peer_memory(NULL, RING_CELLS * ring.stride);
+    for (uint64_t i = 0; i < RING_CELLS; i++)
+        atomic_init(ring_turn(i), i);
+    eventfd_open(EPOLLIN | EPOLLET);
+}
+
+static inline void ring_put(const struct letter *letter)
+{
+    uint64_t at = atomic_load_explicit(&ring.tail, memory_order_relaxed);
+    for (;;) {
+        uint64_t turn = atomic_load_explicit(ring_turn(at), memory_order_acquire);
+        if (turn == at) {
+            if (atomic_compare_exchange_weak_explicit(&ring.tail, &at, at + 1, memory_order_relaxed,
+                                                      memory_order_relaxed))
+                break;
+            continue;
+        }
+        if ((int64_t)(turn - at) < 0)
+            sched_yield(); /* full */
+        at = atomic_load_explicit(&ring.tail, memory_order_relaxed);
+    }
+    letter_copy(ring_turn(at) + 1, letter, ring.size);
+    atomic_store_explicit(ring_turn(at), at + 1, memory_order_release);
+}
+
+static void ring_send(uint64_t first, uint64_t count)
+{
+    struct letter letter = {{0}};
+    for (uint64_t i = 0; i < count; i++) {
+        letter.words[0] = first + i;
+        ring_put(&letter);
+        atomic_thread_fence(memory_order_seq_cst);
+        if (atomic_load_explicit(&ring.asleep, memory_order_relaxed) && atomic_exchange(&ring.asleep, false))
+            eventfd_wake();
+    }
+}
+
+static uint64_t ring_drain(void)
+{
+    uint64_t count = 0;
+    while (atomic_load_explicit(ring_turn(ring.head), memory_order_acquire) == ring.head + 1) {
+        receiver_take(ring_turn(ring.head) + 1, 0, 1);
+        atomic_store_explicit(ring_turn(ring.head), ring.head + RING_CELLS, memory_order_release);
+        ring.head++;
+        count++;
+    }
+    return count;
+}
+
+static void ring_receive(uint64_t count)
+{
+    uint64_t done = 0;
+    while ((done += ring_drain()) < count) {
+        atomic_store_explicit(&ring.asleep, true, memory_order_relaxed);
+        atomic_thread_fence(memory_order_seq_cst);
+        if (atomic_load_explicit(ring_turn(ring.head), memory_order_acquire) != ring.head + 1)
+            eventfd_wait();
+        atomic_store_explicit(&ring.asleep, false, memory_order_relaxed);
+    }
+}
+
+static void ring_close(void)
+{
+    eventfd_close();
+    free(ring.cells);
+}
+
+static const struct subject bare_ring = {
+    .name = "bare ring",
+    .open = ring_open,
+    .send = ring_send,
+    .receive = ring_receive,
+    .close = ring_close,
+};
+
+/* ---- Bounded: a locked ring, a condition for either side ---- */
+
+static struct {
+    alignas(128) pthread_mutex_t lock;
+    pthread_cond_t letters, places;
+    char *cells;
+    size_t size, bound, count;
+    char *taken;
+} conditions = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .letters = PTHREAD_COND_INITIALIZER,
+    .places = PTHREAD_COND_INITIALIZER,
+};
+
+static void conditions_open(size_t size, size_t bound)
+{
+    conditions.size = size;
+    conditions.bound = bound;
+    conditions.cells = peer_memory(NULL, bound * size);
+    conditions.taken = peer_memory(NULL, bound * size);
+}
+
+static void conditions_send(uint64_t first, uint64_t count)
+{
+    struct letter letter = {{0}};
+    for (uint64_t i = 0; i < count; i++) {
+        letter.words[0] = first + i;
+        pthread_mutex_lock(&conditions.lock);
+        while (conditions.count == conditions.bound)
+            pthread_cond_wait(&conditions.places, &conditions.lock);
+        letter_copy(conditions.cells + conditions.count * conditions.size, &letter, conditions.size);
+        if (conditions.count++ == 0)
+            pthread_cond_signal(&conditions.letters);
+        pthread_mutex_unlock(&conditions.lock);
+    }
+}
+
+/* All that is there at once: the other array has as many places. */
+static void conditions_receive(uint64_t count)
+{
+    for (uint64_t done = 0; done < count;) {
+        pthread_mutex_lock(&conditions.lock);
+        while (conditions.count == 0)
+            pthread_cond_wait(&conditions.letters, &conditions.lock);
+        char *full = conditions.cells;
+        size_t found = conditions.count;
+        if (found == conditions.bound)
+            pthread_cond_broadcast(&conditions.places);
+        conditions.cells = conditions.taken;
+        conditions.count = 0;
+        pthread_mutex_unlock(&conditions.lock);
+        conditions.taken = full;
+        receiver_take(full, conditions.size, found);
+        done += found;
+    }
+}
+
+static void conditions_close(void)
+{
+    free(conditions.cells);
+    free(conditions.taken);
+}
+
+static const struct subject two_conditions = {
+    .name = "two conditions",
+    .open = conditions_open,
+    .send = conditions_send,
+    .receive = conditions_receive,
+    .close = conditions_close,
+};
