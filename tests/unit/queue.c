@@ -437,12 +437,14 @@ static void refusals_lose_nothing_among_many(size_t size, random_state *random)
 static _Atomic(uint64_t) put_so_far, take_begun;
 static atomic_bool asking_over;
 
+static uint64_t most_left;
+
 static void *put_counted(void *unused)
 {
     static const unsigned char message[LARGEST];
 
     while (!atomic_load(&asking_over)) {
-        if (atomic_load(&put_so_far) - atomic_load(&take_begun) + 1 > 600)
+        if (atomic_load(&put_so_far) - atomic_load(&take_begun) + 1 >= most_left)
             sched_yield();
         else if (plx__queue_put(&queue, message) == 0)
             atomic_fetch_add(&put_so_far, 1);
@@ -450,10 +452,21 @@ static void *put_counted(void *unused)
     return unused;
 }
 
+static void hold_up(int number)
+{
+    (void)number;
+    sleep_for(PLX_USEC(50));
+}
+
+/* A signal holds it up now and then, wherever it is. */
 static void *take_counted(void *unused)
 {
     static unsigned char message[LARGEST];
+    sigset_t usual;
 
+    sigemptyset(&usual);
+    sigaddset(&usual, SIGUSR1);
+    pthread_sigmask(SIG_UNBLOCK, &usual, NULL);
     while (!atomic_load(&asking_over)) {
         atomic_fetch_add(&take_begun, 1);
         while (plx__queue_take(&queue, message, 1) == 0 && !atomic_load(&asking_over))
@@ -465,24 +478,32 @@ static void *take_counted(void *unused)
 /*
  * What was put before the question, and is not among what the taker has begun to take by the
  * answer, was left. A taker that gave its block back before it said where it went on was
- * believed to be still there, at the end of a block that was full again.
+ * believed to be still there, at the end of a block that was full again: so the putter stops
+ * where blocks are full.
  */
-static void nobody_hears_wrongly_that_nothing_is_left(size_t size)
+static void nobody_hears_wrongly_that_nothing_is_left(size_t size, uint64_t most)
 {
-    static long questions;
-    plx_nanos until = plx_now() + PLX_MSEC(1000);
+    struct sigaction action = {.sa_handler = hold_up};
+    plx_nanos until = plx_now() + PLX_MSEC(700);
 
     begin(size);
+    most_left = most;
     atomic_store(&put_so_far, 0);
     atomic_store(&take_begun, 0);
     atomic_store(&asking_over, false);
+    sigaction(SIGUSR1, &action, NULL);
     pthread_t putter = thread_start(put_counted, NULL), taker = thread_start(take_counted, NULL);
-    while (plx_now() < until)
-        for (int i = 0; i < 1000; i++, questions++) {
+    for (uint64_t signalled = 0; plx_now() < until;) {
+        if (atomic_load(&take_begun) > signalled + 2) { /* it goes on in between */
+            signalled = atomic_load(&take_begun);
+            pthread_kill(taker, SIGUSR1);
+        }
+        for (int i = 0; i < 200; i++) {
             uint64_t before = atomic_load(&put_so_far);
             if (!plx__queue_left(&queue))
                 CHECK(before <= atomic_load(&take_begun));
         }
+    }
     atomic_store(&asking_over, true);
     thread_join(putter);
     thread_join(taker);
@@ -506,8 +527,9 @@ int main(void)
     }
     refusals_lose_nothing_among_many(8, &random);
     refusals_lose_nothing_among_many(12, &random);
-    nobody_hears_wrongly_that_nothing_is_left(LARGEST);
-    nobody_hears_wrongly_that_nothing_is_left(5000);
-    nobody_hears_wrongly_that_nothing_is_left(8);
+    nobody_hears_wrongly_that_nothing_is_left(9000, 2); /* blocks of one message */
+    nobody_hears_wrongly_that_nothing_is_left(9000, 3);
+    nobody_hears_wrongly_that_nothing_is_left(5000, 6);
+    nobody_hears_wrongly_that_nothing_is_left(8, 600);
     return 0;
 }
