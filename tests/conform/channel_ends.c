@@ -317,6 +317,8 @@ static void send_for_ever(void *argument)
 /* Whatever the fork cut in two, the child can let go of all, and the parent goes on. */
 CASE(fork_while_other_threads_send)
 {
+    if (UNDER_THREAD_SANITIZER) /* seen: a free in the child waits for ever in the sanitizer itself */
+        SKIP("a fork leaves the child locks of the thread sanitizer that other threads held");
     family f = {.poller = open_poller()};
     f.open = channel_open(f.poller, 1, sizeof(int64_t), UNBOUNDED);
     f.bounded = channel_open(f.poller, 2, sizeof(int64_t), 3);
