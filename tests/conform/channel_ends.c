@@ -231,6 +231,7 @@ static void call_everything(void *argument)
 {
     family *f = argument;
     channel all[] = {f->open, f->bounded, f->rendezvous}, fresh = {NULL, NULL};
+    plx_registry *registry = plx_poller_registry(f->poller);
     int64_t number = 1;
     errno = 4711;
     for (int i = 0; i < 3; i++) {
@@ -240,8 +241,8 @@ static void call_everything(void *argument)
         CHECK_RC(plx_receiver_recv(all[i].receiver, &number), -ECHILD);
         CHECK_RC(plx_receiver_recv_many(all[i].receiver, &number, 1), -ECHILD);
     }
-    CHECK_RC(plx_channel_open(plx_poller_registry(f->poller), 1, 8, &fresh.sender, &fresh.receiver), -ECHILD);
-    CHECK_RC(plx_channel_open_bounded(plx_poller_registry(f->poller), 1, 8, 1, &fresh.sender, &fresh.receiver), -ECHILD);
+    CHECK_RC(plx_channel_open(registry, 1, 8, &fresh.sender, &fresh.receiver), -ECHILD);
+    CHECK_RC(plx_channel_open_bounded(registry, 1, 8, 1, &fresh.sender, &fresh.receiver), -ECHILD);
     CHECK(fresh.sender == NULL && fresh.receiver == NULL);
     for (int i = 0; i < 3; i++) {
         CHECK(plx_sender_retain(all[i].sender) == all[i].sender);

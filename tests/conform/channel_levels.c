@@ -231,8 +231,9 @@ CASE(channels_without_memory_are_enomem_and_lose_nothing)
             check_note("bound %d, allocation %ld", bound, nth);
             long live = atomic_load(&memory.live);
             counting_refuse(&memory, nth);
-            int rc = bound == UNBOUNDED ? plx_channel_open(registry, 7, 8, &c.sender, &c.receiver)
-                                        : plx_channel_open_bounded(registry, 7, 8, (size_t)bound, &c.sender, &c.receiver);
+            int rc = bound == UNBOUNDED
+                ? plx_channel_open(registry, 7, 8, &c.sender, &c.receiver)
+                : plx_channel_open_bounded(registry, 7, 8, (size_t)bound, &c.sender, &c.receiver);
             CHECK(rc == 0 || rc == -ENOMEM);
             if (rc < 0) {
                 CHECK_EQ(atomic_load(&memory.live), live);
