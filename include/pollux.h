@@ -584,7 +584,8 @@ PLX_API int plx_timer_cancel(plx_registry *registry, plx_timer timer);
  *
  * The receiver reports PLX_CHANNEL with its token, with each wait for as long as messages
  * are left. The last sender's release makes an event with PLX_READ_CLOSED in it, also when
- * messages are left, and once when none are.
+ * messages are left, and once when none are. (A message that is being sent may have its event
+ * a moment before it can be received; recv then gives -EAGAIN, and another event follows.)
  */
 typedef struct plx_sender   plx_sender;
 typedef struct plx_receiver plx_receiver;
@@ -599,6 +600,8 @@ typedef struct plx_receiver plx_receiver;
  * Lifetime  both may outlive the poller: what was sent can still be received.
  * Units    size in bytes, bound in messages. Memory is taken as messages come, in blocks,
  *          which are used again.
+ * Portability  on Linux the first channel of a process that has several threads takes some ten
+ *          milliseconds to open, while the kernel prepares membarrier(2) for all of them.
  */
 PLX_API int plx_channel_open(plx_registry *registry, plx_token token, size_t size, plx_sender **sender,
                              plx_receiver **receiver);

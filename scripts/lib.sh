@@ -12,23 +12,27 @@ need()
         *) missing="$missing ${pair#*=}" ;;
         esac
     done
-    [ -n "$missing" ] || return 0
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || install_packages $missing
+}
 
+# install_packages PACKAGE...
+install_packages()
+{
     if ! command -v apt-get >/dev/null; then
-        echo "$0: please install first (names of Debian packages):$missing" >&2
+        echo "$0: please install first (names of Debian packages): $*" >&2
         exit 1
     elif [ "$(id -u)" = 0 ]; then
         as_root='env'
     elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
         as_root='sudo env'
     else
-        echo "$0: please install first: apt-get install$missing" >&2
+        echo "$0: please install first: apt-get install $*" >&2
         exit 1
     fi
 
-    # shellcheck disable=SC2086
     quietly sh -c "$as_root DEBIAN_FRONTEND=noninteractive apt-get update &&
-        $as_root DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends$missing"
+        $as_root DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $*"
 }
 
 # quietly COMMAND...: its output is shown only if it fails.

@@ -176,6 +176,8 @@ static inline void channel_sent(plx__channel *channel)
 {
     if (atomic_load_explicit(&channel->fenced, PLX__RELAXED))
         plx__fence();
+    else
+        atomic_signal_fence(PLX__SEQ_CST); /* the receiver's barrier is one for processors, not for the compiler */
     uint32_t level = atomic_load_explicit(&channel->level, PLX__SEQ_CST);
     if ((level & (CHANNEL_MESSAGES | CHANNEL_UNHEARD)) != CHANNEL_MESSAGES)
         channel_signal(channel, CHANNEL_MESSAGES);

@@ -94,30 +94,52 @@ static void gate_decide(plx__gate *gate, int result)
     plx__condition_signal(&offer->decided);
 }
 
+/* The oldest offer goes into the queue, or has no memory for it: true if it took its place. */
+static bool gate_move(plx__gate *gate, plx__queue *queue)
+{
+    int rc = plx__queue_put(queue, gate->first->message);
+
+    gate_decide(gate, rc);
+    return rc == 0;
+}
+
 static bool gate_fill(plx__gate *gate, plx__queue *queue)
 {
     bool filled = false;
 
     while (gate->first && plx__gate_enter(gate)) {
-        int rc = plx__queue_put(queue, gate->first->message);
-        if (rc < 0)
+        bool moved = gate_move(gate, queue);
+        if (!moved)
             atomic_fetch_add_explicit(&gate->room, 1, PLX__SEQ_CST);
-        filled |= rc == 0;
-        gate_decide(gate, rc);
+        filled |= moved;
     }
     return filled;
 }
 
 /* ---- Any thread ------------------------------------------------------------ */
 
+/* Those that wait already come before those that would find the room. */
 bool plx__gate_leave(plx__gate *gate, plx__queue *queue, size_t places)
 {
+    bool filled = false;
+
+    if (plx__gate_any(gate)) {
+        plx__lock_take(&gate->lock);
+        while (places > 0 && gate->first)
+            if (gate_move(gate, queue)) {
+                filled = true;
+                places--;
+            }
+        plx__lock_drop(&gate->lock);
+    }
+    if (places == 0)
+        return filled;
     atomic_fetch_add_explicit(&gate->room, places, PLX__SEQ_CST);
-    if (!plx__gate_any(gate))
-        return false;
-    plx__lock_take(&gate->lock);
-    bool filled = gate_fill(gate, queue);
-    plx__lock_drop(&gate->lock);
+    if (plx__gate_any(gate)) {
+        plx__lock_take(&gate->lock);
+        filled |= gate_fill(gate, queue);
+        plx__lock_drop(&gate->lock);
+    }
     return filled;
 }
 

@@ -207,12 +207,12 @@ static bool queue_advance(plx__queue *queue)
 
     if (next == PLX__QUEUE_NONE)
         return false;
+    atomic_store_explicit(&queue->taken, queue_position(next, 0), PLX__RELEASE);
     atomic_fetch_add_explicit(&queue->advances, 1, PLX__RELEASE);
-    if (queue->head)
+    if (queue->head) /* it may be the last one again at once: whoever asks what is left must not find us there */
         queue_put_block(queue, number);
     queue->head = atomic_load_explicit(&plx__queue_name(queue, next)->block, PLX__RELAXED);
     queue->head_cells = plx__queue_cells(queue, next);
-    atomic_store_explicit(&queue->taken, queue_position(next, 0), PLX__RELEASE);
     return true;
 }
 

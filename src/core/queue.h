@@ -62,7 +62,7 @@ typedef struct plx__queue {
     _Atomic(uint64_t) tail;     /* seq_cst: paired with the level of a channel */
     char apart_too[64];
     _Atomic(uint64_t) taken;    /* what is before it was; written by the taker, release */
-    _Atomic(uint32_t) advances; /* of the taker from block to block; release, before the block is used again */
+    _Atomic(uint32_t) advances; /* of the taker from block to block; release, between `taken` and the block's reuse */
     plx__block *head;           /* its block, the taker's, as the next */
     uint32_t head_cells;
 } plx__queue;

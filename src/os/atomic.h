@@ -13,13 +13,19 @@
 #define PLX__ACQ_REL memory_order_acq_rel
 #define PLX__SEQ_CST memory_order_seq_cst
 
+#ifdef __has_feature /* clang */
+#define PLX__THREAD_SANITIZER __has_feature(thread_sanitizer)
+#else
+#define PLX__THREAD_SANITIZER 0
+#endif
+
 /*
  * A full fence. Thread sanitizers do not know fences; an exchange orders as much on the
  * machines they run on.
  */
 static inline void plx__fence(void)
 {
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || PLX__THREAD_SANITIZER
     _Atomic(int) any = 0;
     atomic_exchange_explicit(&any, 1, PLX__SEQ_CST);
 #else

@@ -29,6 +29,7 @@ static const int errors[SEAM_CALLS][ERRORS] = {
     [SEAM_DUP3] = {EBUSY, EINTR, EMFILE},
     [SEAM_TIMERFD_CREATE] = {EMFILE, ENFILE, ENOMEM, ENOSYS},
     [SEAM_TIMERFD_SETTIME] = {ENOMEM},
+    [SEAM_MEMBARRIER] = {EINVAL, ENOSYS, EPERM},
 };
 
 /* What is to fail in a run: a call, or with SEAM_CALLS an allocation. */

@@ -14,7 +14,7 @@
 
 #include <sys/resource.h>
 
-enum { ANCHOR = 1, OTHER = 2, THIRD = 3, POSTED = 4, WOKEN = 5, TIMED = 6 };
+enum { ANCHOR = 1, OTHER = 2, THIRD = 3, POSTED = 4, WOKEN = 5, TIMED = 6, SENT = 9 };
 
 /* A poller with one registration, the anchor, which no fault may harm. */
 struct world {
@@ -432,6 +432,117 @@ static inline void run_nested_timers(struct world *world)
         run_timers(world);
 }
 
+/* ---- Channels --------------------------------------------------------------------------- */
+
+/* Without memory a send leaves nothing; with it, it is heard, though the wake may fail. */
+static inline void send_until_it_succeeds(plx_sender *sender, int64_t number)
+{
+    int rc;
+
+    while ((rc = plx_sender_send(sender, &number)) != 0)
+        CHECK_RC(rc, -ENOMEM);
+}
+
+static inline bool channel_of(struct world *world, const size_t *bound, plx_sender **sender, plx_receiver **receiver)
+{
+    int rc = bound ? plx_channel_open_bounded(world->registry, SENT, sizeof(int64_t), *bound, sender, receiver)
+                   : plx_channel_open(world->registry, SENT, sizeof(int64_t), sender, receiver);
+
+    CHECK(rc == 0 || rc == -ENOMEM);
+    return rc == 0;
+}
+
+/* As many as need several blocks, then to the end, which is reported. */
+static inline void send_and_receive(struct world *world, const size_t *bound)
+{
+    plx_sender *sender;
+    plx_receiver *receiver;
+    int64_t number;
+
+    if (!channel_of(world, bound, &sender, &receiver))
+        return;
+    for (int64_t i = 0; i < 400; i++)
+        send_until_it_succeeds(sender, i);
+    world_await(world, SENT);
+    for (int64_t i = 0; i < 400; i++) {
+        CHECK_RC(plx_receiver_recv(receiver, &number), 0);
+        CHECK_EQ(number, i);
+    }
+    CHECK_RC(plx_receiver_recv(receiver, &number), -EAGAIN);
+    send_until_it_succeeds(sender, 400);
+    plx_sender_release(sender);
+    world_await(world, SENT);
+    CHECK_RC(plx_receiver_recv(receiver, &number), 0);
+    CHECK_RC(plx_receiver_recv(receiver, &number), -EPIPE);
+    plx_receiver_close(receiver);
+}
+
+static inline void run_channel(struct world *world)
+{
+    send_and_receive(world, NULL);
+}
+
+static inline void run_bounded_channel(struct world *world)
+{
+    send_and_receive(world, &(size_t){1000});
+}
+
+static inline void run_send_to_a_sleeper(struct world *world)
+{
+    plx_sender *sender;
+    plx_receiver *receiver;
+    int64_t number;
+
+    if (!channel_of(world, NULL, &sender, &receiver))
+        return;
+    pthread_t thread = world_sleeper(world);
+    send_until_it_succeeds(sender, 1);
+    if (atomic_load(&seam.failed))
+        send_until_it_succeeds(sender, 2);
+    thread_join(thread);
+    CHECK_EQ(world->rc, 1);
+    CHECK(world_has(world, 1, SENT));
+    CHECK_RC(plx_receiver_recv(receiver, &number), 0);
+    CHECK_EQ(number, 1);
+    plx_receiver_close(receiver);
+    plx_sender_release(sender);
+}
+
+struct offering {
+    plx_sender *sender;
+    int rc;
+};
+
+static inline void *offer_two(void *argument)
+{
+    struct offering *offering = argument;
+    int64_t number = 1;
+
+    offering->rc = plx_sender_send(offering->sender, &number);
+    if (offering->rc == 0 && number++)
+        offering->rc = plx_sender_send(offering->sender, &number);
+    return NULL;
+}
+
+/* A sender that waits: for room, for the receiver, or for its close. */
+static inline void run_offers(struct world *world)
+{
+    for (size_t bound = 0; bound <= 1; bound++) {
+        struct offering offering;
+        plx_receiver *receiver;
+        int64_t number;
+        if (!channel_of(world, &bound, &offering.sender, &receiver))
+            continue;
+        pthread_t thread = thread_start(offer_two, &offering);
+        while (plx_receiver_recv(receiver, &number) < 0 && !atomic_load(&world->memory.refused))
+            sched_yield();
+        plx_receiver_close(receiver);
+        thread_join(thread);
+        CHECK(offering.rc == 0 || offering.rc == -EPIPE || offering.rc == -ENOMEM);
+        plx_sender_release(offering.sender);
+    }
+}
+
 /* A number closed while its file lives on, then the renewal of the kernel's set. */
 static inline void run_rebuild(struct world *world)
 {
@@ -506,6 +617,10 @@ static const scenario scenarios[] = {
     {.name = "nested", .run = run_nested, .epoll_only = true},
     {.name = "timers", .run = run_timers},
     {.name = "nested timers", .run = run_nested_timers, .epoll_only = true},
+    {.name = "channel", .run = run_channel},
+    {.name = "bounded channel", .run = run_bounded_channel},
+    {.name = "send to a sleeper", .run = run_send_to_a_sleeper},
+    {.name = "offers", .run = run_offers},
     {.name = "rebuild", .run = run_rebuild},
     {.name = "reuse", .run = run_reuse},
 };

@@ -114,6 +114,32 @@ static void a_source_that_repeats_takes_turns_with_the_others(void)
     plx__ready_fini(&ready);
 }
 
+/*
+ * A wait looks, finds a source that has nothing to say after all, goes on, and is called back
+ * because the source has. The empty turn was counted as the one that a source has in a wait,
+ * and the wait went round for ever.
+ */
+static void an_empty_turn_is_not_the_one_of_the_wait(void)
+{
+    plx_event events[4];
+    uint64_t round = 0;
+
+    talkers_init();
+    for (int i = 0; i < 3; i++) {
+        talker_push(1, 0);
+        CHECK_EQ(take(4, &round, events), 0);
+        CHECK(!plx__ready_any(&ready));
+    }
+    talker_push(1, 1);
+    CHECK_EQ(take(4, &round, events), 1);
+    CHECK_EQ(events[0].token, 1);
+    talker_push(1, 1);
+    CHECK_EQ(take(4, &round, events), 0); /* now it has had it */
+    round = 0;
+    CHECK_EQ(take(4, &round, events), 1);
+    plx__ready_fini(&ready);
+}
+
 static void what_is_cleared_is_dropped_once(void)
 {
     plx_event event;
@@ -312,6 +338,7 @@ int main(void)
     watchdog(100);
     sources_come_in_order_and_take_turns();
     a_source_that_repeats_takes_turns_with_the_others();
+    an_empty_turn_is_not_the_one_of_the_wait();
     what_is_cleared_is_dropped_once();
     random_work_agrees_with_the_slow_queue();
     nothing_is_lost_between_many_pushers_and_takers();
