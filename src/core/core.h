@@ -7,6 +7,7 @@
 #define PLX__CORE_H
 
 #include "backend/backend.h"
+#include "core/attach.h"
 #include "core/ready.h"
 #include "core/table.h"
 #include "core/timers.h"
@@ -51,6 +52,8 @@ struct plx_registry {
     _Atomic(bool) suspect;    /* the kernel may hold what the table has not; written under the lock */
     _Atomic(uint32_t) epoch;  /* rebuilds of the kernel's set */
 
+    plx__attachment *attached;    /* under the lock */
+
     plx__ready ready;
     plx__posts posts;
     plx__timers timers;
@@ -74,6 +77,23 @@ static inline bool plx__forked(const plx_registry *registry)
 
 /* 0 if calls may be made: -EINVAL, -ECHILD or -PLX_ESHUTDOWN. */
 int plx__registry_check(const plx_registry *registry);
+
+/* The lock, and with it the promise that the poller is not closed before it is dropped. */
+static inline int plx__registry_lock(plx_registry *registry)
+{
+    if (plx__forked(registry))
+        return -ECHILD;
+    plx__lock_take(&registry->lock);
+    if (!(plx__wake_word(&registry->wake) & PLX__CLOSED))
+        return 0;
+    plx__lock_drop(&registry->lock);
+    return -PLX_ESHUTDOWN;
+}
+
+static inline void plx__registry_unlock(plx_registry *registry)
+{
+    plx__lock_drop(&registry->lock);
+}
 
 void plx__posts_init(plx__posts *posts, const plx_allocator *memory);
 void plx__posts_fini(plx__posts *posts);

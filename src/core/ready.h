@@ -34,7 +34,8 @@ struct plx__source {
     plx__source *next;        /* on the queue; owned by it while queued */
     _Atomic(uint32_t) queued; /* 1 from the push to the take: exchanged by both, so that what a
                                  pusher wrote before is visible to the taker */
-    uint64_t round;           /* the wait that reported it last; under the lock */
+    uint64_t round;           /* the wait that reported it last; under the lock. A take that finds nothing
+                                 now, and may find something in the same wait, puts it back to 0 */
 };
 
 typedef struct plx__sources {

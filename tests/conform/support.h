@@ -159,6 +159,7 @@ void thread_join(test_thread *thread);      /* frees it */
 void thread_await_asleep(test_thread *thread);
 void thread_interrupt(test_thread *thread); /* runs a signal handler in it, without SA_RESTART */
 int interrupts_handled(void);
+void thread_signal(test_thread *thread, int number);
 void sleep_for(plx_nanos time);
 void await_count(atomic_int *count, int least);
 
