@@ -619,10 +619,9 @@ typedef struct plx_signal_info {
  * Lifetime  may outlive its poller; what was recorded before plx_poller_close can still be
  *           read.
  * Portability  a handler that the program installs over the library's while a number is
- *           watched takes the signals for itself, also for objects that are opened later. It
- *           can pass them on with all three arguments, as sa_sigaction is given them. After
- *           fork() the child acts as if nothing were watched: the action from before, default
- *           or handler, happens.
+ *           watched takes the signals for itself. It can pass them on with all three
+ *           arguments, as sa_sigaction is given them. After fork() the child acts as if
+ *           nothing were watched: the action from before, default or handler, happens.
  */
 PLX_API int plx_signals_open(plx_registry *registry, plx_token token, const int *numbers, int count,
                              plx_signals **signals);

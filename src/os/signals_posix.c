@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -28,7 +29,6 @@ struct signals_number {
     _Atomic(bool) installed;                  /* somebody watches; written under the lock */
     _Atomic(bool) spent;                      /* `before` was for one signal (SA_RESETHAND), and had it */
     struct sigaction kept[2];
-    struct sigaction over; /* under the lock: what the program had put over our handler at the last close */
 };
 
 const int plx__signal_child = SIGCHLD;
@@ -117,14 +117,6 @@ static bool signals_ours(const struct sigaction *action)
     return action->sa_flags & SA_SIGINFO && action->sa_sigaction == signals_handle;
 }
 
-static bool signals_same(const struct sigaction *one, const struct sigaction *other)
-{
-    if ((one->sa_flags ^ other->sa_flags) & SA_SIGINFO)
-        return false;
-    return one->sa_flags & SA_SIGINFO ? one->sa_sigaction == other->sa_sigaction
-                                      : one->sa_handler == other->sa_handler;
-}
-
 static bool signals_calls(const struct sigaction *action)
 {
     return action->sa_flags & SA_SIGINFO || (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
@@ -143,10 +135,32 @@ static sigset_t signals_mask(const struct sigaction *action, int number, const u
     return mask;
 }
 
+/*
+ * The program's handler may once have been put over ours, and pass on to it what it is called
+ * with by ours: it gets a copy that says so, at its end, which the kernel fills with zeros.
+ */
+static const void *const signals_seen[2] = {signals_numbers, &signals_lock};
+
+static siginfo_t signals_mark(const siginfo_t *info)
+{
+    siginfo_t marked = *info;
+
+    memcpy((char *)&marked + sizeof marked - sizeof signals_seen, signals_seen, sizeof signals_seen);
+    return marked;
+}
+
+static bool signals_marked(const siginfo_t *info)
+{
+    const char *end = (const char *)info + sizeof *info;
+
+    return memcmp(end - sizeof signals_seen, signals_seen, sizeof signals_seen) == 0;
+}
+
 /* The program's own handler. It may leave by siglongjmp: nothing is held here. */
-static void signals_call(const struct sigaction *action, int number, siginfo_t *info, void *context)
+static void signals_call(const struct sigaction *action, int number, const siginfo_t *info, void *context)
 {
     sigset_t during;
+    siginfo_t marked = signals_mark(info);
     bool masked = context != NULL;
 
     if (action->sa_flags & SA_NOCLDSTOP && number == SIGCHLD &&
@@ -160,7 +174,7 @@ static void signals_call(const struct sigaction *action, int number, siginfo_t *
         (void)pthread_sigmask(SIG_SETMASK, &mask, &during);
     }
     if (action->sa_flags & SA_SIGINFO)
-        action->sa_sigaction(number, info, context);
+        action->sa_sigaction(number, &marked, context);
     else
         action->sa_handler(number);
     if (masked)
@@ -189,6 +203,9 @@ static void signals_handle(int number, siginfo_t *info, void *context)
     struct signals_number *entry = &signals_numbers[number];
     struct sigaction before;
     int saved = errno;
+
+    if (signals_marked(info))
+        return;
     bool told = signals_tell(number, info, &before);
 
     if (!told && getpid() == atomic_load_explicit(&signals_process, PLX__RELAXED) &&
@@ -276,10 +293,7 @@ static void signals_keep(struct signals_number *entry, const struct sigaction *w
     signals_settle();
 }
 
-/*
- * The handler takes the place of what is there. Somebody watches already. What was put over it
- * before may pass signals on to it, and it must not pass them back: then it stays beneath.
- */
+/* The handler takes the place of what is there. Somebody watches already. */
 static int signals_install(struct signals_number *entry, int number)
 {
     struct sigaction action = {.sa_flags = SA_RESTART | SA_ONSTACK | SA_SIGINFO};
@@ -289,8 +303,6 @@ static int signals_install(struct signals_number *entry, int number)
 
     if (rc < 0)
         return rc;
-    if (signals_calls(&entry->over) && signals_same(&entry->over, &was))
-        return 0;
     signals_keep(entry, &was);
     action.sa_sigaction = signals_handle;
     (void)sigfillset(&action.sa_mask);
@@ -313,8 +325,6 @@ static void signals_uninstall(struct signals_number *entry, int number)
     }
     if (plx__posix.sigaction(number, NULL, &now) != 0 || signals_ours(&now))
         (void)plx__posix.sigaction(number, &before, NULL);
-    else
-        entry->over = now;
     errno = saved;
 }
 

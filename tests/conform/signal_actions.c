@@ -188,7 +188,7 @@ CASE(handler_installed_over_ours_stays)
     CHECK(sigaction(SIGUSR1, NULL, &now) == 0 && now.sa_sigaction == pass_on);
     send_self(SIGUSR1); /* what was beneath is no more, and harmless */
     CHECK_EQ(called, 2);
-    signals = watch_one(poller, 1, SIGUSR1); /* and beneath it, once more */
+    signals = watch_one(poller, 1, SIGUSR1); /* over it, once more, and it still passes on */
     told(signals, SIGUSR1);
     CHECK_EQ(called, 3);
     plx_signals_close(signals);
