@@ -3,6 +3,7 @@
  * Runs three commands at once, each for a second at most, and says how each ended. A child's
  * end is an event; its status reaps it, so that no zombie is left.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <pollux.h>
 #include <signal.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
  * and SIGHUP makes it read its settings again. Nothing happens inside a signal handler. So that
  * there is something to see, it sends the signals to itself: `kill` does as well.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <pollux.h>
 #include <signal.h>
 #include <stdio.h>
