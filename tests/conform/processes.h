@@ -5,7 +5,10 @@
 
 #include "signals.h"
 
-/* Runs a case's body as it is, and again as where there is no descriptor of a process. */
+/*
+ * Runs a case's body as it is; where the system has descriptors of processes, then without
+ * waiting by them, and without them.
+ */
 void in_each_way(void (*body)(void));
 
 #endif
