@@ -206,7 +206,7 @@ CASE(wrong_and_unknown_processes_are_errors)
     in_each_way(refuses);
 }
 
-/* A grandchild whose parent, the child, waits for it and ends with it. */
+/* A grandchild whose parent waits for it, and lives on until it is killed. */
 static pid_t start_grandchild(int leash[2], child *between)
 {
     int back[2];
@@ -228,7 +228,8 @@ static pid_t start_grandchild(int leash[2], child *between)
             _exit(1);
         while (waitpid(grandchild, NULL, 0) < 0 && errno == EINTR) {
         }
-        _exit(0);
+        for (;;)
+            pause();
     }
     close(leash[0]);
     CHECK_EQ(read(back[0], &grandchild, sizeof grandchild), sizeof grandchild);
@@ -249,6 +250,7 @@ static void follows_a_stranger(void)
     EXPECT(poller, 4, PLX_PROCESS);
     expect_no_status(process, -ECHILD);
     EXPECT_REST(poller, PLX_MSEC(5));
+    CHECK(kill(between.pid, SIGKILL) == 0);
     CHECK_EQ(waitpid(between.pid, NULL, 0), between.pid);
     plx_process_close(process);
     plx_poller_close(poller);

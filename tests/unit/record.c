@@ -68,8 +68,8 @@ static void agrees_with_the_oracle(uint32_t start)
 
     oracle = (struct oracle){.count = 0};
     set_positions(record, start);
-    for (int step = 0; step < ROUNDS(400000); step++) {
-        bool fill = step / 5000 % 2 == 0; /* now it fills, now it empties */
+    for (int step = 0; step < ROUNDS(100000); step++) {
+        bool fill = step / 4000 % 2 == 0; /* now it fills, now it empties */
         check_note("from %" PRIu32 ", step %d", start, step);
         if (random_below(&random, 10) < (fill ? 7u : 3u)) {
             plx_signal_info info = {.number = 1 + (int)random_below(&random, PLX__SIGNALS - 1), .status = step};
@@ -163,7 +163,7 @@ static void no_writer_is_lost(bool slow_reader)
 
     crowd.record = make();
     set_positions(crowd.record, UINT32_MAX - 5000);
-    crowd.each = ROUNDS(slow_reader ? 60000 : 200000);
+    crowd.each = ROUNDS(slow_reader ? 20000 : 80000);
     atomic_store(&crowd.started, 0);
     atomic_store(&crowd.running, WRITERS);
     for (int i = 0; i < WRITERS; i++)
