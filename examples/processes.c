@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const char *const commands[] = {"exit 0", "sleep 0.05; exit 3", "sleep 60"};
+static const char *const commands[] = {"exit 0", "sleep 0.05; exit 3", "exec sleep 60"};
 
 enum { COMMANDS = sizeof commands / sizeof commands[0], TOKEN_TIME = 100 };
 

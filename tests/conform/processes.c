@@ -206,18 +206,19 @@ CASE(wrong_and_unknown_processes_are_errors)
     in_each_way(refuses);
 }
 
-/* A grandchild whose parent waits for it, and lives on until it is killed. */
+/* A grandchild whose parent waits for it, and lives on until its own pipe is closed. */
 static pid_t start_grandchild(int leash[2], child *between)
 {
-    int back[2];
+    int back[2], own[2];
     pid_t grandchild;
-    CHECK(pipe(leash) == 0 && pipe(back) == 0);
+    char byte;
+    CHECK(pipe(leash) == 0 && pipe(back) == 0 && pipe(own) == 0);
     between->pid = fork();
     CHECK(between->pid >= 0);
     if (between->pid == 0) {
         grandchild = fork();
+        close(own[1]);
         if (grandchild == 0) {
-            char byte;
             close(leash[1]);
             while (read(leash[0], &byte, 1) < 0 && errno == EINTR) {
             }
@@ -228,10 +229,13 @@ static pid_t start_grandchild(int leash[2], child *between)
             _exit(1);
         while (waitpid(grandchild, NULL, 0) < 0 && errno == EINTR) {
         }
-        for (;;)
-            pause();
+        while (read(own[0], &byte, 1) < 0 && errno == EINTR) {
+        }
+        _exit(0);
     }
     close(leash[0]);
+    close(own[0]);
+    between->leash = own[1];
     CHECK_EQ(read(back[0], &grandchild, sizeof grandchild), sizeof grandchild);
     close_pair(back);
     return grandchild;
@@ -250,7 +254,7 @@ static void follows_a_stranger(void)
     EXPECT(poller, 4, PLX_PROCESS);
     expect_no_status(process, -ECHILD);
     EXPECT_REST(poller, PLX_MSEC(5));
-    CHECK(kill(between.pid, SIGKILL) == 0);
+    child_let_go(&between);
     CHECK_EQ(waitpid(between.pid, NULL, 0), between.pid);
     plx_process_close(process);
     plx_poller_close(poller);
