@@ -608,6 +608,7 @@ typedef struct plx_signal_info {
  * Starts to watch signals. For as long as one is unread, each wait returns PLX_SIGNAL with
  * the token, and the number of the oldest as data. Several objects, of one poller or of
  * several, may watch the same number: each is told. A number that is listed twice counts once.
+ * An object takes some 38 KiB, for what may come unread.
  *
  * Returns  0 and the object;
  *   -EINVAL   count is below 1, a token above PLX_TOKEN_MAX, or a number that is no signal,
@@ -668,7 +669,8 @@ typedef struct plx_exit {
  *   -ESRCH   there is no such process, or it is the number of a thread
  *   -EMFILE  the process has no descriptor left, -ENFILE the system has none
  *   -ENOSPC  the user's limit of epoll registrations (fs.epoll.max_user_watches)
- *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD (as everywhere)
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD (as everywhere); without a descriptor, an error of the
+ *            system's own call (-EPERM from a sandbox)
  * Lifetime  may outlive its poller.
  * Portability  on Linux each object costs a descriptor (pidfd). Elsewhere, and where a sandbox
  *           denies that, children are looked at after each SIGCHLD, which is then watched as

@@ -184,7 +184,7 @@ CASE(handler_from_before_may_jump_out)
     for (volatile int i = 0; i < 10; i++) {
         if (sigsetjmp(out, 1) == 0) {
             send_self(SIGUSR1);
-            CHECK(!"it came back");
+            check_fail_with(__FILE__, __LINE__, "", "it came back");
         }
         EXPECT(poller, 1, PLX_SIGNAL);
         next_of(signals, SIGUSR1);
