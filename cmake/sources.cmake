@@ -1,6 +1,7 @@
 # The source files of the library, by room, and those of the system it is built for.
 
 set(POLLUX_SOURCES
+    src/core/attach.c
     src/core/channel.c
     src/core/describe.c
     src/core/error.c
@@ -23,7 +24,12 @@ set(POLLUX_SOURCES
     src/backend/poll.c
     src/os/clock_posix.c
     src/os/fork_posix.c
-    src/os/posix.c)
+    src/os/posix.c
+    src/os/process_posix.c
+    src/os/signals_posix.c
+    src/source/processes.c
+    src/source/record.c
+    src/source/signals.c)
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     list(APPEND POLLUX_SOURCES
@@ -31,12 +37,14 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         src/os/alarm_linux.c
         src/os/barrier_linux.c
         src/os/linux.c
-        src/os/lock_futex.c)
+        src/os/lock_futex.c
+        src/os/pidfd_linux.c)
 else()
     list(APPEND POLLUX_SOURCES
         src/os/alarm_none.c
         src/os/barrier_none.c
-        src/os/lock_posix.c)
+        src/os/lock_posix.c
+        src/os/pidfd_none.c)
 endif()
 
 list(TRANSFORM POLLUX_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/)

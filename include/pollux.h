@@ -46,10 +46,10 @@
  *             ever early. PLX_FOREVER (-1) means no limit.
  *   Memory    All of it comes from plx_options.allocator. Waiting allocates none.
  *   Descriptors  Those of the library are close-on-exec. A poller has at most 3
- *             (and for a moment one more, while it renews its kernel set), and
- *             they are closed when plx_poller_close returns. The caller's
- *             descriptors stay the caller's: their flags are never changed, and
- *             they are never closed.
+ *             (and for a moment one more, while it renews its kernel set), beside
+ *             one for each watched process, and they are closed when
+ *             plx_poller_close returns. The caller's descriptors stay the
+ *             caller's: their flags are never changed, and they are never closed.
  */
 #ifndef POLLUX_H
 #define POLLUX_H
@@ -196,8 +196,8 @@ typedef struct plx_event {
     plx_token token;  /* of the source */
     uint32_t  flags;  /* what is ready, or which kind of event this is */
     uint32_t  native; /* the kernel's own flags (EPOLL*, POLL*); 0 where there are none */
-    uint64_t  data;   /* of a timer: expirations since its last report; of a post: the caller's
-                         value; otherwise 0 */
+    uint64_t  data;   /* of a timer: expirations since its last report; of a signal: the number of
+                         the oldest unread; of a post: the caller's value; otherwise 0 */
 } plx_event;
 
 /*
@@ -222,6 +222,8 @@ PLX_API int plx_event_describe(const plx_event *event, char *buffer, size_t size
 typedef struct plx_poller   plx_poller;
 typedef struct plx_registry plx_registry;
 typedef struct plx_waker    plx_waker;
+typedef struct plx_signals  plx_signals;
+typedef struct plx_process  plx_process;
 
 typedef enum plx_backend {
     PLX_BACKEND_AUTO = 0, /* the environment's PLX_BACKEND if it is set, else the best that works here */
@@ -648,6 +650,129 @@ PLX_API int plx_receiver_recv_many(plx_receiver *receiver, void *messages, size_
  * no wait that begins later returns its event. NULL is ignored.
  */
 PLX_API void plx_receiver_close(plx_receiver *receiver);
+
+/* ---- Signals --------------------------------------------------------------- */
+
+/*
+ * Watched signals become events:
+ *
+ *     int numbers[] = {SIGINT, SIGTERM};
+ *     plx_signals *signals;
+ *     int rc = plx_signals_open(registry, 7, numbers, 2, &signals);
+ *     ...
+ *     plx_signal_info info;
+ *     while (plx_signals_next(signals, &info) == 0)
+ *         printf("signal %d from process %lld\n", info.number, (long long)info.pid);
+ *
+ * A handler of the library's, shared by the whole process, records and wakes. No thread has
+ * to block anything; one that blocks a signal keeps it blocked. While a number is watched
+ * its default action does not happen. A handler that the program had installed before is
+ * still called, after the recording, with the mask it asked for; system calls that are
+ * interrupted are restarted (SA_RESTART), also those that it meant to interrupt.
+ */
+typedef struct plx_signal_info {
+    int      number;
+    int      code;   /* si_code, as the system has it: SI_USER, SI_QUEUE, CLD_EXITED ... */
+    int64_t  pid;    /* who sent it, or the child of a SIGCHLD; 0 where the system does not say */
+    uint32_t uid;    /* and whose process that is */
+    int      status; /* SIGCHLD: the child's exit status or signal; sigqueue, timer_create, mq_notify:
+                        the int of the value; otherwise 0 */
+} plx_signal_info;
+
+/*
+ * Starts to watch signals. For as long as one is unread, each wait returns PLX_SIGNAL with
+ * the token, and the number of the oldest as data. Several objects, of one poller or of
+ * several, may watch the same number: each is told. A number that is listed twice counts once.
+ * An object takes some 38 KiB, for what may come unread.
+ *
+ * Returns  0 and the object;
+ *   -EINVAL   count is below 1, a token above PLX_TOKEN_MAX, or a number that is no signal,
+ *             cannot be caught (SIGKILL, SIGSTOP), or is what the program's own faults raise
+ *             (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP: a handler that returns from one meets
+ *             it again)
+ *   -ENOTSUP  this machine's 64-bit atomics take a lock, which a handler must not
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
+ * Lifetime  may outlive its poller; what was recorded before plx_poller_close can still be
+ *           read.
+ * Portability  a handler that the program installs over the library's while a number is
+ *           watched takes the signals for itself. It can pass them on with all three
+ *           arguments, as sa_sigaction is given them. After fork() the child acts as if
+ *           nothing were watched: the action from before, default or handler, happens.
+ */
+PLX_API int plx_signals_open(plx_registry *registry, plx_token token, const int *numbers, int count,
+                             plx_signals **signals);
+
+/*
+ * Takes the oldest unread signal. 1,024 are kept, each with its sender and in the order of
+ * their coming; beyond that those of one number merge into one, which stands where the first
+ * of them would.
+ *
+ * Returns  0; -EAGAIN nothing is unread; -ECHILD.
+ */
+PLX_API int plx_signals_next(plx_signals *signals, plx_signal_info *info);
+
+/*
+ * Ends it; unread signals are dropped, and no wait that begins later returns its event. With
+ * the last object that watches a number the action from before is put back, unless the program
+ * has installed another over the library's meanwhile: then that one stays. NULL is ignored.
+ */
+PLX_API void plx_signals_close(plx_signals *signals);
+
+/* ---- Processes ------------------------------------------------------------- */
+
+/* A process number; on Windows a DWORD. */
+#ifdef _WIN32
+typedef unsigned long plx_pid;
+#else
+typedef pid_t plx_pid;
+#endif
+
+/* How a process ended: killed by a signal, or with signal 0 it exited with a code. */
+typedef struct plx_exit {
+    int code;
+    int signal;
+} plx_exit;
+
+/*
+ * Starts to watch a process, a child or any other. Its end makes one PLX_PROCESS event, at
+ * once if it is over already. Several objects may watch the same process: each is told. The
+ * library waits for nobody but the process named, and reaps it in plx_process_status alone:
+ * what the program does not ask for stays for its own waitpid().
+ *
+ * Returns  0 and the object;
+ *   -EINVAL  pid is not above 0, or a token above PLX_TOKEN_MAX
+ *   -ESRCH   there is no such process, or it is the number of a thread
+ *   -EMFILE  the process has no descriptor left, -ENFILE the system has none
+ *   -ENOSPC  the user's limit of epoll registrations (fs.epoll.max_user_watches)
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD (as everywhere); without a descriptor, an error of the
+ *            system's own call (-EPERM from a sandbox)
+ * Lifetime  may outlive its poller.
+ * Portability  on Linux each object costs a descriptor (pidfd). Elsewhere, and where a sandbox
+ *           denies that, children are looked at after each SIGCHLD, which is then watched as
+ *           by plx_signals_open, and all of them every 100 ms on the poller's clock: the end of
+ *           a process that is not a child is noticed that late, once its parent has waited
+ *           for it, and not if its number is given to a new process in between.
+ */
+PLX_API int plx_process_open(plx_registry *registry, plx_token token, plx_pid pid, plx_process **process);
+
+/*
+ * How the process ended. Reaps a child: no zombie is left. Once known, the answer stays the
+ * same, and all objects that watch the process have it.
+ *
+ * Returns  0;
+ *   -EAGAIN  it runs
+ *   -ECHILD  it has ended and how is not ours to know: it is no child, somebody else waited
+ *            for it first, or SIGCHLD is ignored; also after fork(), in the child
+ *   -PLX_ESHUTDOWN  it ran when the poller was closed
+ *   An error of the system's own call (-EPERM from a sandbox) is returned as it is.
+ */
+PLX_API int plx_process_status(plx_process *process, plx_exit *status);
+
+/*
+ * Stops watching; the process is left alone, and so is a zombie whose status nobody asked
+ * for. No wait that begins later returns its event. NULL is ignored.
+ */
+PLX_API void plx_process_close(plx_process *process);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "core/gate.h"
+#include "core/attach.h"
 #include "core/ready.h"
 #include "core/table.h"
 #include "core/timers.h"
@@ -53,6 +54,8 @@ struct plx_registry {
     _Atomic(bool) suspect;    /* the kernel may hold what the table has not; written under the lock */
     _Atomic(uint32_t) epoch;  /* rebuilds of the kernel's set */
 
+    plx__attachment *attached;    /* under the lock */
+
     plx__ready ready;
     plx__posts posts;
     plx__timers timers;
@@ -85,6 +88,23 @@ static inline int plx__registry_check(const plx_registry *registry)
     if (plx__forked(registry))
         return -ECHILD;
     return plx__wake_word(&registry->wake) & PLX__CLOSED ? -PLX_ESHUTDOWN : 0;
+}
+
+/* The lock, and with it the promise that the poller is not closed before it is dropped. */
+static inline int plx__registry_lock(plx_registry *registry)
+{
+    if (plx__forked(registry))
+        return -ECHILD;
+    plx__lock_take(&registry->lock);
+    if (!(plx__wake_word(&registry->wake) & PLX__CLOSED))
+        return 0;
+    plx__lock_drop(&registry->lock);
+    return -PLX_ESHUTDOWN;
+}
+
+static inline void plx__registry_unlock(plx_registry *registry)
+{
+    plx__lock_drop(&registry->lock);
 }
 
 void plx__posts_init(plx__posts *posts, const plx_allocator *memory);

@@ -125,6 +125,7 @@ void plx_poller_close(plx_poller *poller)
         poller_end(registry);
     } else {
         plx__lock_take(&registry->lock);
+        plx__detach_all(registry);
         plx__wake_close(registry);
         poller_end(registry);
         plx__lock_drop(&registry->lock);

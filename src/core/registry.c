@@ -21,23 +21,6 @@ plx_token plx_registry_new_token(plx_registry *registry)
     return !registry ? 0 : atomic_fetch_add_explicit(&registry->tokens, 1, PLX__RELAXED) + 1;
 }
 
-/* The lock, and with it the promise that the poller is not closed before it is dropped. */
-static inline int registry_lock(plx_registry *registry)
-{
-    if (plx__forked(registry))
-        return -ECHILD;
-    plx__lock_take(&registry->lock);
-    if (!(plx__wake_word(&registry->wake) & PLX__CLOSED))
-        return 0;
-    plx__lock_drop(&registry->lock);
-    return -PLX_ESHUTDOWN;
-}
-
-static inline void registry_unlock(plx_registry *registry)
-{
-    plx__lock_drop(&registry->lock);
-}
-
 static int registry_modify(plx_registry *registry, const plx__watch *was, const plx__watch *now)
 {
     uint32_t calls = 0;
@@ -127,7 +110,7 @@ static bool registry_plausible(plx_registry *registry, plx_fd fd)
 
 static int registry_register(plx_registry *registry, const struct registration *wanted)
 {
-    int rc = registry_lock(registry);
+    int rc = plx__registry_lock(registry);
 
     if (rc < 0)
         return rc;
@@ -140,12 +123,14 @@ static int registry_register(plx_registry *registry, const struct registration *
     if (entry) {
         uint32_t old = atomic_load_explicit(&entry->tag, PLX__RELAXED);
         uint32_t tag = plx__tag_next(old, PLX__USED | wanted->bits);
-        rc = old & PLX__USED ? registry_add_over(registry, entry, wanted, tag)
-                             : registry_add_new(registry, entry, wanted, tag);
+        if (old & PLX__USED)
+            rc = registry_add_over(registry, entry, wanted, tag);
+        else /* ARMED alone: the library's own */
+            rc = old & PLX__ARMED ? -EINVAL : registry_add_new(registry, entry, wanted, tag);
     }
     if (entry && rc < 0 && fresh)
         plx__pages_unmake(&registry->table.pages, (size_t)wanted->fd);
-    registry_unlock(registry);
+    plx__registry_unlock(registry);
     return rc;
 }
 
@@ -188,13 +173,13 @@ static inline int registry_change(plx_registry *registry, plx__entry *entry, con
 
 static inline int registry_reregister(plx_registry *registry, const struct registration *wanted)
 {
-    int rc = registry_lock(registry);
+    int rc = plx__registry_lock(registry);
 
     if (rc < 0)
         return rc;
     plx__entry *entry = plx__table_find(&registry->table, wanted->fd);
     rc = entry ? registry_change(registry, entry, wanted) : -ENOENT;
-    registry_unlock(registry);
+    plx__registry_unlock(registry);
     return rc;
 }
 
@@ -274,13 +259,13 @@ int plx_reregister_native(plx_registry *registry, plx_fd fd, plx_token token, ui
 
 int plx_deregister(plx_registry *registry, plx_fd fd)
 {
-    int rc = registry ? registry_lock(registry) : -EINVAL;
+    int rc = registry ? plx__registry_lock(registry) : -EINVAL;
 
     if (rc < 0)
         return rc;
     plx__entry *entry = plx__table_find(&registry->table, fd);
     if (!entry) {
-        registry_unlock(registry);
+        plx__registry_unlock(registry);
         return -ENOENT;
     }
     struct registration before = registry_read(entry);
@@ -295,7 +280,7 @@ int plx_deregister(plx_registry *registry, plx_fd fd)
         registry_restore(registry, entry, &watch, &before, old, rc);
     else
         registry->registered--;
-    registry_unlock(registry);
+    plx__registry_unlock(registry);
     return rc;
 }
 
@@ -319,12 +304,12 @@ static int registry_enable(plx_registry *registry, plx_fd fd, uint32_t interest,
 {
     if (!registry || interest & ~PLX__READINESS)
         return -EINVAL;
-    int rc = registry_lock(registry);
+    int rc = plx__registry_lock(registry);
     if (rc < 0)
         return rc;
     plx__entry *entry = plx__table_find(&registry->table, fd);
     rc = entry ? registry_adjust(registry, entry, fd, interest, enable) : -ENOENT;
-    registry_unlock(registry);
+    plx__registry_unlock(registry);
     return rc;
 }
 
@@ -340,7 +325,7 @@ int plx_disable(plx_registry *registry, plx_fd fd, uint32_t interest)
 
 int plx_lookup(plx_registry *registry, plx_fd fd, plx_token *token, uint32_t *interest)
 {
-    int rc = registry ? registry_lock(registry) : -EINVAL;
+    int rc = registry ? plx__registry_lock(registry) : -EINVAL;
 
     if (rc < 0)
         return rc;
@@ -352,7 +337,7 @@ int plx_lookup(plx_registry *registry, plx_fd fd, plx_token *token, uint32_t *in
         bool native = atomic_load_explicit(&entry->tag, PLX__RELAXED) & PLX__NATIVE;
         *interest = native ? packed : plx__interest_unpack(packed);
     }
-    registry_unlock(registry);
+    plx__registry_unlock(registry);
     return entry ? 0 : -ENOENT;
 }
 
@@ -366,7 +351,7 @@ static bool registry_stale(plx_registry *registry)
 {
     int rc = 0;
 
-    if (!atomic_load_explicit(&registry->suspect, PLX__ACQUIRE) || registry_lock(registry) < 0)
+    if (!atomic_load_explicit(&registry->suspect, PLX__ACQUIRE) || plx__registry_lock(registry) < 0)
         return true;
     if (atomic_load_explicit(&registry->suspect, PLX__RELAXED)) {
         uint32_t calls = 0;
@@ -379,7 +364,7 @@ static bool registry_stale(plx_registry *registry)
         }
         registry->lock_calls += calls;
     }
-    registry_unlock(registry);
+    plx__registry_unlock(registry);
     return rc >= 0;
 }
 
@@ -391,7 +376,7 @@ static void registry_disarm(plx_registry *registry, plx__entry *entry, plx_fd fd
 {
     uint32_t tag = armed & ~PLX__ARMED;
 
-    if (registry_lock(registry) < 0)
+    if (plx__registry_lock(registry) < 0)
         return;
     if (atomic_load_explicit(&entry->tag, PLX__RELAXED) == tag) {
         uint32_t interest = atomic_load_explicit(&entry->interest, PLX__RELAXED);
@@ -399,7 +384,7 @@ static void registry_disarm(plx_registry *registry, plx__entry *entry, plx_fd fd
         plx__watch now = plx__watch_of(fd, tag, interest);
         (void)registry_modify(registry, &was, &now);
     }
-    registry_unlock(registry);
+    plx__registry_unlock(registry);
 }
 
 bool plx__harvest_slow(plx__harvest *harvest, const plx__key *key, uint32_t flags, uint32_t native, plx_event *event)
@@ -415,6 +400,8 @@ bool plx__harvest_slow(plx__harvest *harvest, const plx__key *key, uint32_t flag
             harvest->stuck |= !registry_stale(registry);
         return false;
     }
+    if (!(tag & PLX__USED))
+        return plx__attachment_report(registry, key, event);
     if (!(tag & PLX__ARMED) || interest == 0)
         return false;
     if (tag & PLX__NATIVE) {

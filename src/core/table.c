@@ -34,10 +34,11 @@ bool plx__table_next(const plx__table *table, size_t *fd, plx__watch *watch)
             continue;
         }
         plx_fd number = (plx_fd)(*fd)++;
-        plx__entry *entry = plx__table_find(table, number);
-        if (entry) {
-            *watch = plx__watch_of(number, atomic_load_explicit(&entry->tag, PLX__RELAXED),
-                                   atomic_load_explicit(&entry->interest, PLX__RELAXED));
+        plx__entry *entry = plx__pages_get(&table->pages, (size_t)number);
+        uint32_t tag = atomic_load_explicit(&entry->tag, PLX__RELAXED);
+        if (tag & (PLX__USED | PLX__ARMED)) {
+            uint32_t interest = atomic_load_explicit(&entry->interest, PLX__RELAXED);
+            *watch = tag & PLX__USED ? plx__watch_of(number, tag, interest) : plx__watch_attached(number, tag);
             return true;
         }
     }

@@ -5,7 +5,8 @@
  *     tag   31        5    4      3     2     1      0
  *           generation    AGAIN   USED  ARMED SLOW  NATIVE
  *
- * USED    there is a registration.
+ * USED    there is a registration. An entry that is ARMED without it is the library's own: its
+ *         token is a pointer (attach.h).
  * ARMED   it may report; a oneshot that has reported may not.
  * SLOW    more is to be done with its events than to pass them on: native, or a oneshot of
  *         a kernel that does not disarm by itself.
@@ -93,6 +94,12 @@ static inline plx__watch plx__watch_of(plx_fd fd, uint32_t tag, uint32_t interes
     return (plx__watch){.key = {.fd = (uint32_t)fd, .tag = plx__tag_key(tag)}, .flags = loud ? flags : 0};
 }
 
+/* The same of one that the library itself has attached: see attach.h. */
+static inline plx__watch plx__watch_attached(plx_fd fd, uint32_t tag)
+{
+    return (plx__watch){.key = {.fd = (uint32_t)fd, .tag = plx__tag_key(tag)}, .flags = PLX_READABLE};
+}
+
 /* The next generation, with these bits. */
 static inline uint32_t plx__tag_next(uint32_t tag, uint32_t bits)
 {
@@ -164,7 +171,7 @@ bool plx__table_spans(const plx__table *table, plx_fd fd);
 /* The entry of a descriptor, made if it is new; NULL when out of memory. */
 plx__entry *plx__table_make(plx__table *table, plx_fd fd);
 
-/* The first registration at or after *fd, and the number after it in *fd; false at the end. */
+/* The first registration, or attachment, at or after *fd, and the number after it in *fd; false at the end. */
 bool plx__table_next(const plx__table *table, size_t *fd, plx__watch *watch);
 
 #endif

@@ -203,7 +203,7 @@ void plx__timers_stats(plx_registry *registry, plx_stats *stats)
 
     if (!plx__forked(registry))
         plx__lock_take(&timers->lock);
-    stats->timers = timers->wheel.count;
+    stats->timers = timers->wheel.count - (timers->tick != 0);
     stats->kernel_calls += timers->calls;
     if (!plx__forked(registry))
         plx__lock_drop(&timers->lock);
@@ -289,6 +289,37 @@ int plx_timer_start(plx_registry *registry, plx_token token, plx_nanos first, pl
     if (rc == 0 && (!timer || token > PLX_TOKEN_MAX || first < PLX_FOREVER || interval < 0))
         rc = -EINVAL;
     return rc < 0 ? rc : timers_start(registry, token, timers_ahead(registry, first), interval, timer);
+}
+
+/* `tick` is set while the timer is there, so that it is never counted without. */
+static void timers_set_tick(plx__timers *timers, plx_timer tick)
+{
+    plx__lock_take(&timers->lock);
+    timers->tick = tick;
+    plx__lock_drop(&timers->lock);
+}
+
+/* Under the registry's lock, as the next. */
+int plx__timers_tick(plx_registry *registry, plx_nanos interval)
+{
+    plx__timers *timers = &registry->timers;
+    plx_timer tick;
+
+    if (timers->tick)
+        return 0;
+    atomic_store_explicit(&timers->ticks, true, PLX__RELAXED); /* the timers' lock brings it to who fires */
+    int rc = timers_start(registry, PLX__TICK, timers_ahead(registry, interval), interval, &tick);
+    if (rc == 0)
+        timers_set_tick(timers, tick);
+    return rc;
+}
+
+void plx__timers_untick(plx_registry *registry)
+{
+    plx_timer tick = registry->timers.tick;
+
+    timers_set_tick(&registry->timers, 0);
+    (void)plx_timer_cancel(registry, tick);
 }
 
 int plx_timer_start_at(plx_registry *registry, plx_token token, plx_nanos deadline, plx_nanos interval,

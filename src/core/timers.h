@@ -22,6 +22,7 @@ typedef struct plx__timers {
     _Atomic(bool) any;         /* timers are outstanding; seq_cst, paired with the wake word as the
                                   ready queue is */
     _Atomic(uint64_t) keeper;  /* number of the keeper, 0: there is none; written under the lock */
+    _Atomic(bool) ticks;       /* there was a tick, whose events are nobody's; set before it is started */
     plx__lock lock;            /* what follows */
     plx__wheel wheel;
     uint64_t keepers;          /* numbers given out */
@@ -29,6 +30,7 @@ typedef struct plx__timers {
     int alarm;                 /* a descriptor, or -1 */
     plx_nanos alarmed;         /* what it is set to; INT64_MAX: to nothing */
     uint64_t calls;            /* system calls made to set it */
+    plx_timer tick;            /* 0: there is none */
 } plx__timers;
 
 struct plx_registry;
@@ -71,6 +73,12 @@ void     plx__timers_leave(plx__timers *timers, uint64_t keeper);
  * nested poller. True if timers are due that nobody has taken.
  */
 bool plx__timers_settle(plx__timers *timers, plx_nanos now);
+
+/* The library's own interval, with this token, which is no caller's: started, if there is none, and ended. */
+#define PLX__TICK UINT64_MAX
+
+int  plx__timers_tick(struct plx_registry *registry, plx_nanos interval);
+void plx__timers_untick(struct plx_registry *registry);
 
 int  plx__timers_advance(struct plx_registry *registry, plx_nanos by);
 void plx__timers_stats(struct plx_registry *registry, plx_stats *stats);

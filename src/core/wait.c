@@ -70,8 +70,14 @@ static void wait_take(struct wait *wait, int room)
 
 static void wait_fire(struct wait *wait, plx_nanos now, int room)
 {
-    if (room > 0)
-        wait->count += plx__timers_fire(&wait->registry->timers, now, wait->events + wait->count, room);
+    if (room <= 0)
+        return;
+    plx__timers *timers = &wait->registry->timers;
+    plx_event *events = wait->events + wait->count;
+    int fired = plx__timers_fire(timers, now, events, room);
+    if (fired > 0 && atomic_load_explicit(&timers->ticks, PLX__RELAXED))
+        fired = plx__attachments_sift(wait->registry, events, fired);
+    wait->count += fired;
 }
 
 /*

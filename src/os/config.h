@@ -11,6 +11,7 @@
 #define _GNU_SOURCE 1
 #define PLX__HAS_EPOLL 1
 #define PLX__HAS_PIPE2 1
+#define PLX__HAS_PIDFD 1
 #include <sys/syscall.h>
 #ifdef SYS_futex /* 32-bit RISC-V has another */
 #define PLX__HAS_FUTEX 1
@@ -23,11 +24,12 @@
 #define PLX__HAS_MEMBARRIER 0
 #endif
 #else
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700 /* POSIX.1-2008, and the alternate stacks of signals */
 #define PLX__HAS_EPOLL 0
 #define PLX__HAS_FUTEX 0
 #define PLX__HAS_MEMBARRIER 0
 #define PLX__HAS_PIPE2 0
+#define PLX__HAS_PIDFD 0
 #endif
 
 #define PLX__HAS_POLL 1

@@ -9,6 +9,7 @@
 
 #include "os/atomic.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Written in a child, which has one thread then; read by anyone. */
@@ -16,5 +17,11 @@ extern _Atomic(uint32_t) plx__fork_generation;
 
 /* Starts the detection, once in a process. 0 or -ENOMEM. */
 int plx__fork_watch(void);
+
+/*
+ * Has every child call `in_child`, which takes no lock. Once: `watched` says whether that was
+ * arranged already. 0 or -ENOMEM.
+ */
+int plx__fork_call(_Atomic(bool) *watched, void (*in_child)(void));
 
 #endif

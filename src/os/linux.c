@@ -37,6 +37,18 @@ static int linux_membarrier(int command)
 #endif
 }
 
+/* Not by the C library either: few have it. */
+static int linux_pidfd_open(pid_t pid, unsigned flags)
+{
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+#else /* headers from before Linux 5.3 */
+    (void)pid, (void)flags;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
 PLX__SEAM plx__linux_calls plx__linux = {
     .epoll_create1 = epoll_create1,
     .epoll_ctl = epoll_ctl,
@@ -44,6 +56,7 @@ PLX__SEAM plx__linux_calls plx__linux = {
     .epoll_pwait2 = linux_epoll_pwait2,
     .eventfd = eventfd,
     .dup3 = dup3,
+    .pidfd_open = linux_pidfd_open,
     .timerfd_create = timerfd_create,
     .timerfd_settime = timerfd_settime,
     .membarrier = linux_membarrier,

@@ -22,6 +22,7 @@ typedef struct plx__linux_calls {
     int (*epoll_pwait2)(int epoll, struct epoll_event *events, int capacity, const plx__timespec64 *timeout);
     int (*eventfd)(unsigned value, int flags);
     int (*dup3)(int from, int onto, int flags);
+    int (*pidfd_open)(pid_t pid, unsigned flags);
     int (*timerfd_create)(int clock, int flags);
     int (*timerfd_settime)(int timer, int flags, const struct itimerspec *when, struct itimerspec *was);
     int (*membarrier)(int command);

@@ -18,6 +18,9 @@ typedef struct plx__condition {
     uint32_t sleepers;         /* under the lock */
 } plx__condition;
 
+/* For a lock that lives as long as the process. */
+#define PLX__LOCK_INITIALIZER {PLX__LOCK_FREE}
+
 void plx__lock_take_slow(plx__lock *lock);
 void plx__lock_wake(plx__lock *lock);
 

@@ -11,6 +11,9 @@ typedef struct plx__lock {
     pthread_mutex_t mutex;
 } plx__lock;
 
+/* For a lock that lives as long as the process. */
+#define PLX__LOCK_INITIALIZER {PTHREAD_MUTEX_INITIALIZER}
+
 typedef struct plx__condition {
     pthread_cond_t cond;
 } plx__condition;

@@ -58,6 +58,9 @@ PLX__SEAM plx__posix_calls plx__posix = {
     .fstat = posix_fstat,
     .poll = poll,
     .clock_gettime = clock_gettime,
+    .sigaction = sigaction,
+    .waitid = waitid,
+    .kill = kill,
 };
 
 void plx__close(int fd)

@@ -12,11 +12,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <time.h>
 
 /* Not in every system's poll(2); without it the end of the peer's writing is seen by reading. */
@@ -34,6 +36,9 @@ typedef struct plx__posix_calls {
     int (*fstat)(int fd, struct stat *status);
     int (*poll)(struct pollfd *fds, nfds_t count, int milliseconds);
     int (*clock_gettime)(clockid_t clock, struct timespec *now);
+    int (*sigaction)(int number, const struct sigaction *action, struct sigaction *was);
+    int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
+    int (*kill)(pid_t pid, int number);
 } plx__posix_calls;
 
 extern PLX__SEAM plx__posix_calls plx__posix;

@@ -112,6 +112,11 @@ void thread_interrupt(test_thread *thread)
     CHECK_EQ(pthread_kill(thread->id, SIGUSR1), 0);
 }
 
+void thread_signal(test_thread *thread, int number)
+{
+    CHECK_EQ(pthread_kill(thread->id, number), 0);
+}
+
 int interrupts_handled(void)
 {
     return atomic_load(&handled);

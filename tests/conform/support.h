@@ -159,6 +159,7 @@ void thread_join(test_thread *thread);      /* frees it */
 void thread_await_asleep(test_thread *thread);
 void thread_interrupt(test_thread *thread); /* runs a signal handler in it, without SA_RESTART */
 int interrupts_handled(void);
+void thread_signal(test_thread *thread, int number);
 void sleep_for(plx_nanos time);
 void await_count(atomic_int *count, int least);
 
@@ -192,6 +193,18 @@ int in_child(void (*body)(void *), void *argument);
 #endif
 #ifndef UNDER_THREAD_SANITIZER
 #define UNDER_THREAD_SANITIZER false
+#endif
+
+/* With any that makes a fork slow. */
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_SANITIZER true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_SANITIZER true
+#endif
+#endif
+#ifndef UNDER_SANITIZER
+#define UNDER_SANITIZER UNDER_THREAD_SANITIZER
 #endif
 
 void set_variable(const char *name, const char *value); /* NULL removes it */

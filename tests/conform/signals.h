@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* What the cases of signals and processes share. */
+#ifndef CONFORM_SIGNALS_H
+#define CONFORM_SIGNALS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "support.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static inline plx_signals *watch(plx_poller *poller, plx_token token, const int *numbers, int count)
+{
+    plx_signals *signals;
+    CHECK_RC(plx_signals_open(plx_poller_registry(poller), token, numbers, count, &signals), 0);
+    return signals;
+}
+
+static inline plx_signals *watch_one(plx_poller *poller, plx_token token, int number)
+{
+    return watch(poller, token, &number, 1);
+}
+
+/* The oldest, which must have this number. */
+static inline plx_signal_info next_of(plx_signals *signals, int number)
+{
+    plx_signal_info info = {0};
+    CHECK_RC(plx_signals_next(signals, &info), 0);
+    CHECK_EQ(info.number, number);
+    return info;
+}
+
+static inline void expect_none(plx_signals *signals)
+{
+    plx_signal_info info = {.number = 4711};
+    CHECK_RC(plx_signals_next(signals, &info), -EAGAIN);
+    CHECK_EQ(info.number, 4711);
+}
+
+/* With one thread it is handled when this returns. */
+static inline void send_self(int number)
+{
+    CHECK(kill(getpid(), number) == 0);
+}
+
+static inline bool is_default(int number)
+{
+    struct sigaction now;
+    CHECK(sigaction(number, NULL, &now) == 0);
+    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+}
+
+#endif
