@@ -5,7 +5,8 @@
  *
  * What is looked at may have moved on since the event that asks for it was made. A folder is
  * opened by its path and compared with what it should be (device and inode); if it is
- * another, it is torn: events still to come will say where it is, and it is listed then.
+ * another, it is torn: events still to come will say where it is, and it is listed then, or
+ * when there are no more.
  */
 #include "source/paths_walk.h"
 
@@ -127,7 +128,9 @@ static int walk_new(in_state *in, in_place *parent, const char *name, size_t len
 
 /*
  * Has the kernel watch a folder in the open folder of `parent`, and makes its place. One that
- * this watch has already under another name is on its way here: events will say so.
+ * this watch has under another name still has come here since (-EEXIST): events to come will
+ * say so, or, if its coming was before the parent was watched, that it has left the other.
+ * Then the parent is listed once more.
  */
 static int walk_look(in_state *in, in_place *parent, int folder, const char *name, bool again, in_place **place)
 {
@@ -187,6 +190,8 @@ static int walk_entry_found(in_state *in, in_place *place, int folder, const str
     rc = walk_look(in, place, folder, name, walk->again, &child);
     if (rc == 0)
         walk_later(in, child);
+    else if (rc == -EEXIST && !walk->again)
+        walk_tear(place);
     return walk_forgives(rc) ? 0 : rc;
 }
 
@@ -198,7 +203,8 @@ static int walk_list(in_state *in, in_place *place, bool tell, const struct walk
 
     if (folder < 0)
         return folder;
-    place->since = plx__walk_position(in);
+    if (!place->listed || walk->again) /* else what happened since it was listed is to be told */
+        place->since = plx__walk_position(in);
     place->listed = true;
     place->torn = false;
     for (;;) {
@@ -275,6 +281,8 @@ void plx__walk_renew(in_state *in, in_place *parent, const char *name, size_t le
     } else if (walk_forgives(rc)) {
         walk_tear(parent);
     }
+    if (rc == -EEXIST)
+        walk_tear(parent);
     if (rc == 0)
         walk_complete(in, place);
     else if (!walk_forgives(rc))
@@ -352,21 +360,18 @@ void plx__walk_again(in_state *in, in_watch *watch)
 
 void plx__walk_settle(in_state *in, in_watch *watch)
 {
-    if (watch->torn) {
-        bool left = false;
-        for (in_place *each = watch->root; each; each = plx__tree_walk(watch->root, each)) {
-            if (each->torn)
-                walk_complete(in, each);
+    bool partial = watch->partial;
+    bool left = false;
+
+    for (in_place *each = watch->root; each; each = plx__tree_walk(watch->root, each))
+        if (each->torn || partial) {
+            left |= walk_run(in, each, &(struct walk){.tell_top = !each->listed, .tell = true}) < 0;
             left |= each->torn;
             each->torn = false;
         }
-        watch->torn = false;
-        if (left)
-            walk_failed(in, watch);
-    } else if (watch->partial) {
-        plx__walk_again(in, watch);
-        in->lost |= !watch->partial;
-    }
+    watch->torn = false;
+    watch->partial = left;
+    in->lost |= partial != left;
 }
 
 /* ---- A new watch ----------------------------------------------------------- */

@@ -74,7 +74,7 @@ void folder_close(folder *f)
 {
     remove_all(f->path);
     plx_paths_close(f->paths);
-    plx_poller_close(f->poller);
+    plx_poller_close(f->poller); /* NULL is ignored */
 }
 
 const char *in_folder(const folder *f, const char *name)
