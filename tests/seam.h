@@ -21,6 +21,9 @@ enum seam_call {
     SEAM_FSTAT,
     SEAM_POLL,
     SEAM_CLOCK,
+    SEAM_SIGACTION,
+    SEAM_WAITID,
+    SEAM_KILL,
     SEAM_OPEN,
     SEAM_FSTATAT,
     SEAM_GETCWD,
@@ -33,6 +36,7 @@ enum seam_call {
     SEAM_EPOLL_PWAIT2,
     SEAM_EVENTFD,
     SEAM_DUP3,
+    SEAM_PIDFD_OPEN,
     SEAM_TIMERFD_CREATE,
     SEAM_TIMERFD_SETTIME,
     SEAM_INOTIFY_INIT,
@@ -51,6 +55,9 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_FSTAT] = "fstat",
     [SEAM_POLL] = "poll",
     [SEAM_CLOCK] = "clock_gettime",
+    [SEAM_SIGACTION] = "sigaction",
+    [SEAM_WAITID] = "waitid",
+    [SEAM_KILL] = "kill",
     [SEAM_OPEN] = "open",
     [SEAM_FSTATAT] = "fstatat",
     [SEAM_GETCWD] = "getcwd",
@@ -63,6 +70,7 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_EPOLL_PWAIT2] = "epoll_pwait2",
     [SEAM_EVENTFD] = "eventfd",
     [SEAM_DUP3] = "dup3",
+    [SEAM_PIDFD_OPEN] = "pidfd_open",
     [SEAM_TIMERFD_CREATE] = "timerfd_create",
     [SEAM_TIMERFD_SETTIME] = "timerfd_settime",
     [SEAM_INOTIFY_INIT] = "inotify_init1",
@@ -146,6 +154,21 @@ static inline int seam_poll(struct pollfd *fds, nfds_t count, int milliseconds)
 static inline int seam_clock(clockid_t clock, struct timespec *now)
 {
     return seam_fails(SEAM_CLOCK) ? -1 : seam.posix.clock_gettime(clock, now);
+}
+
+static inline int seam_sigaction(int number, const struct sigaction *action, struct sigaction *was)
+{
+    return seam_fails(SEAM_SIGACTION) ? -1 : seam.posix.sigaction(number, action, was);
+}
+
+static inline int seam_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+    return seam_fails(SEAM_WAITID) ? -1 : seam.posix.waitid(type, id, info, options);
+}
+
+static inline int seam_kill(pid_t pid, int number)
+{
+    return seam_fails(SEAM_KILL) ? -1 : seam.posix.kill(pid, number);
 }
 
 static inline int seam_open(const char *path, int flags)
@@ -248,6 +271,11 @@ static inline int seam_dup3(int from, int onto, int flags)
     return seam_fails(SEAM_DUP3) ? -1 : seam.system.dup3(from, onto, flags);
 }
 
+static inline int seam_pidfd_open(pid_t pid, unsigned flags)
+{
+    return seam_fails(SEAM_PIDFD_OPEN) ? -1 : seam.system.pidfd_open(pid, flags);
+}
+
 static inline int seam_timerfd_create(int clock, int flags)
 {
     return seam_fails(SEAM_TIMERFD_CREATE) ? -1 : seam.system.timerfd_create(clock, flags);
@@ -283,6 +311,9 @@ static inline void seam_install(void)
         .fstat = seam_fstat,
         .poll = seam_poll,
         .clock_gettime = seam_clock,
+        .sigaction = seam_sigaction,
+        .waitid = seam_waitid,
+        .kill = seam_kill,
         .open = seam_open,
         .fstatat = seam_fstatat,
         .getcwd = seam_getcwd,
@@ -299,6 +330,7 @@ static inline void seam_install(void)
         .epoll_pwait2 = seam_epoll_pwait2,
         .eventfd = seam_eventfd,
         .dup3 = seam_dup3,
+        .pidfd_open = seam_pidfd_open,
         .timerfd_create = seam_timerfd_create,
         .timerfd_settime = seam_timerfd_settime,
         .inotify_init1 = seam_inotify_init,

@@ -19,7 +19,7 @@
 #define PLX__HAS_FUTEX 0
 #endif
 #else
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700 /* POSIX.1-2008, and the alternate stacks of signals */
 #define PLX__HAS_EPOLL 0
 #define PLX__HAS_FUTEX 0
 #define PLX__HAS_PIPE2 0

@@ -50,11 +50,12 @@ int plx__pidfd_look(int pidfd, plx_pid pid, plx_exit *status)
     return rc > 0 ? -ECHILD : rc;
 }
 
-void plx__pidfd_reap(int pidfd, plx_pid pid)
+bool plx__pidfd_reap(int pidfd, plx_pid pid)
 {
     plx_exit status;
+    int rc = pidfd_wait(pidfd, pid, 0, &status);
 
-    (void)pidfd_wait(pidfd, pid, 0, &status);
+    return rc == 1 || rc == -ECHILD;
 }
 
 #endif

@@ -23,10 +23,10 @@ int plx__pidfd_look(int pidfd, plx_pid pid, plx_exit *status)
     return plx__process_look(pid, status);
 }
 
-void plx__pidfd_reap(int pidfd, plx_pid pid)
+bool plx__pidfd_reap(int pidfd, plx_pid pid)
 {
     (void)pidfd;
-    plx__process_reap(pid);
+    return plx__process_reap(pid);
 }
 
 #endif

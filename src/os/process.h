@@ -10,15 +10,16 @@
 
 /*
  * The looks below: 1 it has ended, and *status says how; 0 it runs; -ECHILD it has ended and
- * how is not ours to know; else the error of a system call. A child is not reaped.
+ * how is not ours to know; else the error of a system call. A child is not reaped, but by
+ * the two that say so: true if nothing is left of it.
  */
 int  plx__process_look(plx_pid pid, plx_exit *status);
-void plx__process_reap(plx_pid pid);
+bool plx__process_reap(plx_pid pid);
 
 /* A descriptor that is readable once the process has ended; -ENOTSUP where there is none. */
 int  plx__pidfd_open(plx_pid pid);
 void plx__pidfd_close(int pidfd);
 int  plx__pidfd_look(int pidfd, plx_pid pid, plx_exit *status);
-void plx__pidfd_reap(int pidfd, plx_pid pid);
+bool plx__pidfd_reap(int pidfd, plx_pid pid);
 
 #endif

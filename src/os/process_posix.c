@@ -40,9 +40,10 @@ int plx__process_look(plx_pid pid, plx_exit *status)
     return rc == -ECHILD ? 0 : rc;
 }
 
-void plx__process_reap(plx_pid pid)
+bool plx__process_reap(plx_pid pid)
 {
     plx_exit status;
+    int rc = plx__process_wait(P_PID, (id_t)pid, 0, &status);
 
-    (void)plx__process_wait(P_PID, (id_t)pid, 0, &status);
+    return rc == 1 || rc == -ECHILD;
 }

@@ -73,20 +73,18 @@ static int process_look(plx_process *process)
     return rc;
 }
 
+/* By number there is no telling a later process with it, so one reaping is for all. */
 static void process_reap(plx_process *process)
 {
-    for (plx_process *other = *process_list(process->pid); other; other = other->next) {
-        if (other->pid != process->pid)
-            continue;
-        (void)process_look(other);
-        if (other->pidfd < 0) /* it has no way to tell a later process with the number */
-            other->reaped = true;
-    }
-    process->reaped = true;
-    if (process->pidfd >= 0)
-        plx__pidfd_reap(process->pidfd, process->pid);
-    else
-        plx__process_reap(process->pid);
+    bool by_pidfd = process->pidfd >= 0;
+
+    for (plx_process *other = *process_list(process->pid); other; other = other->next)
+        if (other->pid == process->pid)
+            (void)process_look(other);
+    process->reaped = by_pidfd ? plx__pidfd_reap(process->pidfd, process->pid) : plx__process_reap(process->pid);
+    for (plx_process *other = *process_list(process->pid); other; other = other->next)
+        if (other->pid == process->pid && other->pidfd < 0)
+            other->reaped |= process->reaped;
 }
 
 static void process_list_add(plx_process *process)

@@ -141,6 +141,33 @@ CASE(handler_for_one_signal_is_called_once)
     plx_poller_close(poller);
 }
 
+static char *stack_used;
+
+static void note_stack(int number)
+{
+    (void)number;
+    stack_used = __builtin_frame_address(0);
+}
+
+/* A program that grows its stack by hand has no room on it for handlers. */
+CASE(handler_runs_on_the_alternate_stack)
+{
+    enum { SIZE = 1 << 16 };
+    if (UNDER_THREAD_SANITIZER)
+        SKIP("the thread sanitizer calls handlers on a stack of its own choice");
+    stack_t alternate = {.ss_sp = malloc(SIZE), .ss_size = SIZE}, before;
+    plx_poller *poller = open_poller();
+    CHECK(alternate.ss_sp != NULL && sigaltstack(&alternate, &before) == 0);
+    install(SIGUSR1, note_stack, 0);
+    plx_signals *signals = watch_one(poller, 1, SIGUSR1);
+    told(signals, SIGUSR1);
+    CHECK(stack_used >= (char *)alternate.ss_sp && stack_used < (char *)alternate.ss_sp + SIZE);
+    plx_signals_close(signals);
+    CHECK(sigaltstack(&before, NULL) == 0);
+    free(alternate.ss_sp);
+    plx_poller_close(poller);
+}
+
 static sigjmp_buf out;
 
 static void jump_out(int number)

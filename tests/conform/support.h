@@ -195,6 +195,18 @@ int in_child(void (*body)(void *), void *argument);
 #define UNDER_THREAD_SANITIZER false
 #endif
 
+/* With any that makes a fork slow. */
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_SANITIZER true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_SANITIZER true
+#endif
+#endif
+#ifndef UNDER_SANITIZER
+#define UNDER_SANITIZER UNDER_THREAD_SANITIZER
+#endif
+
 void set_variable(const char *name, const char *value); /* NULL removes it */
 
 /* ---- Memory --------------------------------------------------------------------- */

@@ -14,8 +14,19 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
-enum { ANCHOR = 1, OTHER = 2, THIRD = 3, POSTED = 4, WOKEN = 5, TIMED = 6, WATCHED = 7 };
+enum {
+    ANCHOR = 1,
+    OTHER = 2,
+    THIRD = 3,
+    POSTED = 4,
+    WOKEN = 5,
+    TIMED = 6,
+    SIGNALLED = 9,
+    ENDED = 10,
+    WATCHED = 11
+};
 
 /* A poller with one registration, the anchor, which no fault may harm. */
 struct world {
@@ -433,6 +444,116 @@ static inline void run_nested_timers(struct world *world)
         run_timers(world);
 }
 
+/* ---- Signals and processes --------------------------------------------------------------- */
+
+/* If the call failed that puts an action back, the handler stays; the next run is not to meet it. */
+static inline void signals_reset(void)
+{
+    CHECK(signal(SIGUSR1, SIG_DFL) != SIG_ERR);
+    CHECK(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+}
+
+static inline void run_signals(struct world *world)
+{
+    const int numbers[] = {SIGUSR1, SIGCHLD};
+    plx_signals *signals;
+    plx_signal_info info;
+    struct sigaction before, after;
+
+    CHECK(sigaction(SIGUSR1, NULL, &before) == 0);
+    if (plx_signals_open(world->registry, SIGNALLED, numbers, 2, &signals) < 0) {
+        CHECK(sigaction(SIGUSR1, NULL, &after) == 0 && after.sa_handler == before.sa_handler);
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK(raise(SIGUSR1) == 0);
+        world_await(world, SIGNALLED);
+        CHECK_RC(plx_signals_next(signals, &info), 0);
+        CHECK_EQ(info.number, SIGUSR1);
+        CHECK_RC(plx_signals_next(signals, &info), -EAGAIN);
+    }
+    plx_signals_close(signals);
+    signals_reset();
+}
+
+/* The handler's wake fails, and is repeated. */
+static inline void run_signal_to_a_sleeper(struct world *world)
+{
+    const int number = SIGUSR1;
+    plx_signals *signals;
+
+    if (plx_signals_open(world->registry, SIGNALLED, &number, 1, &signals) < 0)
+        return;
+    pthread_t thread = world_sleeper(world);
+    CHECK(raise(SIGUSR1) == 0);
+    thread_join(thread);
+    CHECK_EQ(world->rc, 1);
+    CHECK(world_has(world, 1, SIGNALLED));
+    plx_signals_close(signals);
+    signals_reset();
+}
+
+/* Whatever failed, the end is told and, once asked for, known; an error left the child to us. */
+static inline void run_process(struct world *world)
+{
+    plx_process *process;
+    plx_exit status;
+    pid_t child = fork();
+
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit(3);
+    if (plx_process_open(world->registry, ENDED, child, &process) < 0) {
+        CHECK_EQ(waitpid(child, NULL, 0), child);
+        return;
+    }
+    world_await(world, ENDED);
+    while (usual(plx_process_status(process, &status)) < 0) {
+    }
+    CHECK(status.code == 3 && status.signal == 0);
+    CHECK_RC(plx_process_status(process, &status), 0); /* reaped now, if it was not before */
+    CHECK(waitpid(child, NULL, WNOHANG) == -1 && errno == ECHILD);
+    plx_process_close(process);
+    signals_reset();
+}
+
+#if PLX__HAS_PIDFD
+static inline int pidfd_missing(pid_t pid, unsigned flags)
+{
+    (void)pid;
+    (void)flags;
+    errno = ENOSYS;
+    return -1;
+}
+
+static inline void run_process_by_number(struct world *world)
+{
+    plx__linux.pidfd_open = pidfd_missing;
+    run_process(world);
+    plx__linux.pidfd_open = seam_pidfd_open;
+}
+#else
+#define run_process_by_number run_process
+#endif
+
+/* The poller is closed first, and closes what its processes and signals have. */
+static inline void run_close_with_sources(struct world *world)
+{
+    const int number = SIGUSR1;
+    plx_signals *signals = NULL;
+    plx_process *process = NULL;
+
+    if (world_open(world) < 0)
+        return;
+    (void)plx_signals_open(world->registry, SIGNALLED, &number, 1, &signals);
+    (void)plx_process_open(world->registry, ENDED, getpid(), &process);
+    plx_poller_close(world->poller);
+    world->poller = NULL;
+    plx_signals_close(signals);
+    plx_process_close(process);
+    signals_reset();
+}
+
 /* A number closed while its file lives on, then the renewal of the kernel's set. */
 static inline void run_rebuild(struct world *world)
 {
@@ -607,6 +728,11 @@ static const scenario scenarios[] = {
     {.name = "nested", .run = run_nested, .epoll_only = true},
     {.name = "timers", .run = run_timers},
     {.name = "nested timers", .run = run_nested_timers, .epoll_only = true},
+    {.name = "signals", .run = run_signals},
+    {.name = "signal to a sleeper", .run = run_signal_to_a_sleeper},
+    {.name = "process", .run = run_process},
+    {.name = "process by number", .run = run_process_by_number},
+    {.name = "close with sources", .run = run_close_with_sources, .bare = true},
     {.name = "rebuild", .run = run_rebuild},
     {.name = "reuse", .run = run_reuse},
     {.name = "paths", .run = run_paths},
