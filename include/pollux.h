@@ -762,8 +762,9 @@ PLX_API int plx_paths_open(plx_registry *registry, plx_token token, plx_paths **
  *
  * PLX_PATH_SELF_GONE: the name was deleted or moved away, or is another file now (an
  * editor's save by rename), also if other hard links or open descriptors keep the file.
- * Nothing more is told of that watch, asked for this change or not. Moving a folder above
- * the path is not noticed.
+ * Nothing more is told of that watch, asked for this change or not; its number stays until
+ * plx_paths_remove. Moving a folder above the path is not noticed; then new folders of a tree
+ * cannot be found, and each of them is an overflow.
  *
  * PLX_PATH_OVERFLOW is told when the kernel's queue was full
  * (fs.inotify.max_queued_events), and when a new folder of a recursive tree could not be
