@@ -252,7 +252,10 @@ static void in_apply_name(in_state *in, in_place *place, const struct inotify_ev
         plx__tree_unmark(in, place, raw->name, length);
     if (raw->mask & IN_DELETE && child)
         plx__tree_drop(in, child);
-    if (raw->mask & IN_MOVED_FROM && child) {
+    if (raw->mask & IN_MOVED_FROM && child && in_position(in) < child->since) {
+        plx__tree_drop(in, child); /* another had this name when it moved, whose contents were told as this one's */
+        in->lost = true;
+    } else if (raw->mask & IN_MOVED_FROM && child) {
         plx__tree_send_away(in, child, raw->cookie);
         if (in->ahead == SIZE_MAX)
             in->seek = raw->cookie;

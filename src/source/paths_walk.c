@@ -203,7 +203,7 @@ static int walk_list(in_state *in, in_place *place, bool tell, const struct walk
 
     if (folder < 0)
         return folder;
-    if (!place->listed || walk->again) /* else what happened since it was listed is to be told */
+    if (walk->again || (!place->listed && !place->torn)) /* else what has happened since is to be told */
         place->since = plx__walk_position(in);
     place->listed = true;
     place->torn = false;
@@ -362,16 +362,19 @@ void plx__walk_settle(in_state *in, in_watch *watch)
 {
     bool partial = watch->partial;
     bool left = false;
+    bool torn = false;
 
     for (in_place *each = watch->root; each; each = plx__tree_walk(watch->root, each))
         if (each->torn || partial) {
             left |= walk_run(in, each, &(struct walk){.tell_top = !each->listed, .tell = true}) < 0;
-            left |= each->torn;
+            torn |= each->torn;
             each->torn = false;
         }
     watch->torn = false;
     watch->partial = left;
-    in->lost |= partial != left;
+    in->lost |= partial != left || torn;
+    if (torn) /* no event has explained it: the tree is made what it is, and the program looks again */
+        plx__walk_again(in, watch);
 }
 
 /* ---- A new watch ----------------------------------------------------------- */
