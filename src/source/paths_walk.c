@@ -142,6 +142,10 @@ static int walk_look(in_state *in, in_place *parent, int folder, const char *nam
     if (rc < 0)
         return rc;
     int number = plx__inotify_add(in->inotify, in->path, mask | WALK_FLAGS);
+    if (walk_forgives(number) && plx__stat(folder, name, false, &status) == 0 && S_ISDIR(status.st_mode)) {
+        walk_tear(parent); /* it is there: a folder above has moved since `folder` was opened */
+        return -ESTALE;
+    }
     if (number < 0)
         return number;
     in_target *target = plx__tree_target(in, number);
