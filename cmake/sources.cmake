@@ -27,6 +27,10 @@ set(POLLUX_SOURCES
     src/os/posix.c
     src/os/process_posix.c
     src/os/signals_posix.c
+    src/source/names.c
+    src/source/paths.c
+    src/source/paths_listing.c
+    src/source/paths_scan.c
     src/source/processes.c
     src/source/record.c
     src/source/signals.c)
@@ -38,7 +42,10 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         src/os/barrier_linux.c
         src/os/linux.c
         src/os/lock_futex.c
-        src/os/pidfd_linux.c)
+        src/os/pidfd_linux.c
+        src/source/paths_inotify.c
+        src/source/paths_tree.c
+        src/source/paths_walk.c)
 else()
     list(APPEND POLLUX_SOURCES
         src/os/alarm_none.c

@@ -774,6 +774,131 @@ PLX_API int plx_process_status(plx_process *process, plx_exit *status);
  */
 PLX_API void plx_process_close(plx_process *process);
 
+/* ---- Paths ----------------------------------------------------------------- */
+
+/*
+ * An object that watches files and folders reports PLX_PATH with its token, with each wait
+ * for as long as plx_paths_next has something to tell:
+ *
+ *     plx_paths_open(registry, 7, &paths);
+ *     plx_paths_add(paths, "conf", PLX_PATH_CREATED | PLX_PATH_MODIFIED | PLX_PATH_RECURSIVE, &watch);
+ *     ... an event with token 7:
+ *     plx_path_change change;
+ *     while (plx_paths_next(paths, &change) == 0)
+ *         printf("%d: %s%s\n", change.watch, change.name, change.changes & PLX_PATH_OVERFLOW ? " look again" : "");
+ *
+ * It costs one descriptor, whatever the number of watches.
+ */
+typedef struct plx_paths plx_paths;
+
+/* What can be asked for, and is told, one a change. Of a folder: of what is directly in it. */
+#define PLX_PATH_CREATED      0x00000001u /* made, or found in a folder that is new itself */
+#define PLX_PATH_DELETED      0x00000002u
+#define PLX_PATH_MODIFIED     0x00000004u /* contents or size */
+#define PLX_PATH_MOVED_FROM   0x00000008u /* had this name; it has another now, or is outside */
+#define PLX_PATH_MOVED_TO     0x00000010u /* has this name now, in place of what may have had it */
+#define PLX_PATH_ATTRIBUTES   0x00000020u /* permissions, owner, times, links */
+#define PLX_PATH_CLOSED_WRITE 0x00000040u /* closed by somebody who could write */
+#define PLX_PATH_SELF_GONE    0x00000080u /* the path itself was deleted, moved or replaced: the watch is over */
+
+/* Told unasked, with watch -1: changes were lost, look again at all that is watched. */
+#define PLX_PATH_OVERFLOW 0x00000100u
+
+/* With the others: all folders below as well, those to come included. Nothing more of a file. */
+#define PLX_PATH_RECURSIVE 0x80000000u
+
+typedef struct plx_path_change {
+    int         watch;   /* the number that plx_paths_add gave, or -1 */
+    uint32_t    changes; /* one of the above */
+    uint32_t    cookie;  /* the same, and not 0, in both halves of a rename; else 0 */
+    const char *name;    /* relative to the watched path, "" for the path itself; any bytes but NUL;
+                            valid until the next plx_paths_next or plx_paths_close */
+} plx_path_change;
+
+/*
+ * Opens an object that watches nothing yet.
+ *
+ * Returns  0 and the object; -EINVAL a token above PLX_TOKEN_MAX;
+ *   -EMFILE   no descriptor left, or the user's limit of inotify objects is reached
+ *             (fs.inotify.max_user_instances); -ENFILE the system has none
+ *   -ENOTSUP  the system, or a sandbox, does not have inotify
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD; an error of plx_register
+ * Lifetime  until plx_paths_close; may outlive its poller.
+ */
+PLX_API int plx_paths_open(plx_registry *registry, plx_token token, plx_paths **paths);
+
+/*
+ * Watches a path for these changes from now on. Each add has a number of its own (1, 2, 3
+ * and so on) and each is told, also if two are of one path, or one is inside the other. A
+ * path that is a symbolic link is followed; links inside a folder are not.
+ *
+ * A recursive watch loses nothing of a folder that is made, or moved in: what is found in it
+ * is told as PLX_PATH_CREATED (if that was asked for), once, though the order among them may
+ * not be the order of their making. A folder that is moved within the tree is told as moved,
+ * what is in it goes along; of a folder moved out nothing more is told.
+ *
+ * PLX_PATH_SELF_GONE: the name was deleted or moved away, or is another file now (an
+ * editor's save by rename), also if other hard links or open descriptors keep the file.
+ * Nothing more is told of that watch, asked for this change or not; its number stays until
+ * plx_paths_remove. Moving a folder above the path is not noticed; then new folders of a tree
+ * cannot be found, and each of them is an overflow.
+ *
+ * PLX_PATH_OVERFLOW is told when the kernel's queue was full
+ * (fs.inotify.max_queued_events), and when a new folder of a recursive tree could not be
+ * watched (a limit below, no permission, no memory, a path too long). All watches go on;
+ * the library looks for folders that came meanwhile before it tells, and where it met a
+ * limit again after later changes; once it has them all it tells so once more. A program
+ * that looks again after each of them has missed nothing.
+ *
+ * Returns  0 and the number;
+ *   -EINVAL   no change among `changes`, or an unknown one
+ *   -ENOENT   there is no such path; -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EACCES as the
+ *             system says of a path; -EACCES also a folder that cannot be read, of a
+ *             recursive watch anywhere in its tree
+ *   -ENOSPC   the user's limit of inotify watches (fs.inotify.max_user_watches): one a
+ *             folder, and one of the folder above for PLX_PATH_SELF_GONE
+ *   -ENOTSUP  a change that this system cannot see
+ *   -EMFILE, -ENFILE  no descriptor left to look through folders with, of a recursive watch
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
+ *          An error leaves nothing watched.
+ * Threads  any, also while others wait or call plx_paths_next; it holds the object's lock
+ *          for as long as it takes to look through a tree.
+ * Portability  where the system has nothing better the library compares listings once a
+ *          second: PLX_PATH_CLOSED_WRITE is -ENOTSUP, what came and went in between is not
+ *          seen, each waiting program pays for the looking, and `cookie` pairs names of one
+ *          inode.
+ */
+PLX_API int plx_paths_add(plx_paths *paths, const char *path, uint32_t changes, int *watch);
+
+/*
+ * Ends a watch. No plx_paths_next that begins after this returned tells a change of it. The
+ * number is not used again.
+ *
+ * Returns  0, also for a watch that is over (PLX_PATH_SELF_GONE); -ENOENT there is no such
+ *          number; -PLX_ESHUTDOWN, -ECHILD.
+ */
+PLX_API int plx_paths_remove(plx_paths *paths, int watch);
+
+/*
+ * Takes the next change, oldest first.
+ *
+ * Returns  0 and a change; -EAGAIN there is none now: an event follows when there is. A
+ *          recursive watch may make an event that ends in -EAGAIN here, because the library
+ *          had a new folder to look into, and where listings are compared any watch may;
+ *   -PLX_ESHUTDOWN  the poller was closed, and what had been read is used up
+ *   -ECHILD; an error of the system's read.
+ * Threads  one at a time, any thread: the name is shared.
+ */
+PLX_API int plx_paths_next(plx_paths *paths, plx_path_change *change);
+
+/*
+ * Closes the object and ends its watches. No wait that begins after this returns an event of
+ * it. NULL is ignored. In a child made by fork() it frees the child's copy.
+ *
+ * Threads  once; nobody may use the object afterwards.
+ */
+PLX_API void plx_paths_close(plx_paths *paths);
+
 #ifdef __cplusplus
 }
 #endif

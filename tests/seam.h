@@ -24,6 +24,12 @@ enum seam_call {
     SEAM_SIGACTION,
     SEAM_WAITID,
     SEAM_KILL,
+    SEAM_OPEN,
+    SEAM_FSTATAT,
+    SEAM_GETCWD,
+    SEAM_FDOPENDIR,
+    SEAM_READDIR,
+    SEAM_CLOSEDIR,
     SEAM_EPOLL_CREATE,
     SEAM_EPOLL_CTL,
     SEAM_EPOLL_WAIT,
@@ -34,6 +40,11 @@ enum seam_call {
     SEAM_TIMERFD_CREATE,
     SEAM_TIMERFD_SETTIME,
     SEAM_MEMBARRIER,
+    SEAM_INOTIFY_INIT,
+    SEAM_INOTIFY_ADD,
+    SEAM_INOTIFY_REMOVE,
+    SEAM_FIONREAD,
+    SEAM_GETDENTS,
     SEAM_CALLS
 };
 
@@ -48,6 +59,12 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_SIGACTION] = "sigaction",
     [SEAM_WAITID] = "waitid",
     [SEAM_KILL] = "kill",
+    [SEAM_OPEN] = "open",
+    [SEAM_FSTATAT] = "fstatat",
+    [SEAM_GETCWD] = "getcwd",
+    [SEAM_FDOPENDIR] = "fdopendir",
+    [SEAM_READDIR] = "readdir",
+    [SEAM_CLOSEDIR] = "closedir",
     [SEAM_EPOLL_CREATE] = "epoll_create1",
     [SEAM_EPOLL_CTL] = "epoll_ctl",
     [SEAM_EPOLL_WAIT] = "epoll_wait",
@@ -58,6 +75,11 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_TIMERFD_CREATE] = "timerfd_create",
     [SEAM_TIMERFD_SETTIME] = "timerfd_settime",
     [SEAM_MEMBARRIER] = "membarrier",
+    [SEAM_INOTIFY_INIT] = "inotify_init1",
+    [SEAM_INOTIFY_ADD] = "inotify_add_watch",
+    [SEAM_INOTIFY_REMOVE] = "inotify_rm_watch",
+    [SEAM_FIONREAD] = "ioctl(FIONREAD)",
+    [SEAM_GETDENTS] = "getdents64",
 };
 
 static struct seam {
@@ -151,7 +173,70 @@ static inline int seam_kill(pid_t pid, int number)
     return seam_fails(SEAM_KILL) ? -1 : seam.posix.kill(pid, number);
 }
 
+static inline int seam_open(const char *path, int flags)
+{
+    return seam_fails(SEAM_OPEN) ? -1 : seam.posix.open(path, flags);
+}
+
+static inline int seam_fstatat(int folder, const char *path, struct stat *status, int flags)
+{
+    return seam_fails(SEAM_FSTATAT) ? -1 : seam.posix.fstatat(folder, path, status, flags);
+}
+
+static inline char *seam_getcwd(char *buffer, size_t size)
+{
+    return seam_fails(SEAM_GETCWD) ? NULL : seam.posix.getcwd(buffer, size);
+}
+
+static inline DIR *seam_fdopendir(int fd)
+{
+    return seam_fails(SEAM_FDOPENDIR) ? NULL : seam.posix.fdopendir(fd);
+}
+
+static inline struct dirent *seam_readdir(DIR *folder)
+{
+    return seam_fails(SEAM_READDIR) ? NULL : seam.posix.readdir(folder);
+}
+
+/* Whatever it says, the descriptor is closed, as with close. */
+static inline int seam_closedir(DIR *folder)
+{
+    bool fails = seam_fails(SEAM_CLOSEDIR);
+    int error = errno;
+    int rc = seam.posix.closedir(folder);
+
+    if (!fails)
+        return rc;
+    errno = error;
+    return -1;
+}
+
 #if PLX__HAS_EPOLL
+
+static inline int seam_inotify_init(int flags)
+{
+    return seam_fails(SEAM_INOTIFY_INIT) ? -1 : seam.system.inotify_init1(flags);
+}
+
+static inline int seam_inotify_add(int inotify, const char *path, uint32_t mask)
+{
+    return seam_fails(SEAM_INOTIFY_ADD) ? -1 : seam.system.inotify_add_watch(inotify, path, mask);
+}
+
+static inline int seam_inotify_remove(int inotify, int watch)
+{
+    return seam_fails(SEAM_INOTIFY_REMOVE) ? -1 : seam.system.inotify_rm_watch(inotify, watch);
+}
+
+static inline int seam_fionread(int fd, int *bytes)
+{
+    return seam_fails(SEAM_FIONREAD) ? -1 : seam.system.fionread(fd, bytes);
+}
+
+static inline long seam_getdents(int folder, void *buffer, size_t size)
+{
+    return seam_fails(SEAM_GETDENTS) ? -1 : seam.system.getdents64(folder, buffer, size);
+}
 
 static inline int seam_epoll_create(int flags)
 {
@@ -236,6 +321,12 @@ static inline void seam_install(void)
         .sigaction = seam_sigaction,
         .waitid = seam_waitid,
         .kill = seam_kill,
+        .open = seam_open,
+        .fstatat = seam_fstatat,
+        .getcwd = seam_getcwd,
+        .fdopendir = seam_fdopendir,
+        .readdir = seam_readdir,
+        .closedir = seam_closedir,
     };
 #if PLX__HAS_EPOLL
     seam.system = plx__linux;
@@ -250,6 +341,11 @@ static inline void seam_install(void)
         .timerfd_create = seam_timerfd_create,
         .timerfd_settime = seam_timerfd_settime,
         .membarrier = seam_membarrier,
+        .inotify_init1 = seam_inotify_init,
+        .inotify_add_watch = seam_inotify_add,
+        .inotify_rm_watch = seam_inotify_remove,
+        .fionread = seam_fionread,
+        .getdents64 = seam_getdents,
     };
 #endif
     seam_reset();

@@ -4,9 +4,6 @@
 
 #include "core/core.h"
 
-/* Between two ticks: the price is a look at each attachment that asked for them. */
-#define ATTACH_TICK PLX_MSEC(100)
-
 void plx__attach(plx_registry *registry, plx__attachment *attachment)
 {
     if (attachment->link)
@@ -111,7 +108,7 @@ int plx__attachment_tick(plx__attachment *attachment)
 {
     plx_registry *registry = attachment->registry;
 
-    return plx__timers_tick(registry, ATTACH_TICK);
+    return plx__timers_tick(registry, PLX__ATTACH_TICK);
 }
 
 static void attach_tick(plx_registry *registry)

@@ -14,10 +14,16 @@
 
 struct plx_registry;
 
+/* Between two ticks: the price is a look at each attachment that asked for them. */
+#define PLX__ATTACH_TICK PLX_MSEC(100)
+
 typedef struct plx__attachment plx__attachment;
 
 typedef struct plx__attachment_kind {
-    /* Its descriptor is readable. Whether an event was written; it may unwatch itself. */
+    /*
+     * Its descriptor is readable. Whether an event was written; it may unwatch itself, or put a
+     * source on the ready queue.
+     */
     bool (*report)(plx__attachment *attachment, plx_event *event);
     /* The tick that it asked for with plx__attachment_tick. Whether it needs more of them. */
     bool (*tick)(plx__attachment *attachment);

@@ -8,6 +8,7 @@ static const struct {
     int code;
     const char *text;
 } errors[] = {
+    {EACCES, "The system does not allow it: permission is missing."},
     {EAGAIN, "Nothing is there now; try again later."},
     {EBADF, "The descriptor is not open."},
     {ECANCELED, "The poller was closed while this call waited."},
@@ -15,13 +16,16 @@ static const struct {
     {EEXIST, "The descriptor is registered already."},
     {EINTR, "A signal handler interrupted the wait."},
     {EINVAL, "An argument has no meaning here, or contradicts another."},
-    {ELOOP, "Pollers are nested in a circle, or too deep."},
-    {EMFILE, "The process has too many open descriptors."},
+    {ELOOP, "Pollers are nested in a circle or too deep, or a path has too many symbolic links."},
+    {EMFILE, "The process has too many open descriptors, or the user too many inotify objects."},
     {ENFILE, "The system has too many open files."},
-    {ENOENT, "The descriptor is not registered."},
+    {ENAMETOOLONG, "The path, or a name in it, is too long."},
+    {ENOENT, "The descriptor is not registered, or there is no such path, timer or watch."},
     {ENOMEM, "There is not enough memory."},
-    {ENOSPC, "The user's limit of registrations is reached (fs.epoll.max_user_watches)."},
+    {ENOSPC, "The user's limit of registrations (fs.epoll.max_user_watches) or of watched files and folders "
+             "(fs.inotify.max_user_watches) is reached."},
     {ENOSYS, "The system call is missing here."},
+    {ENOTDIR, "A part of the path is not a folder."},
     {ENOTSUP, "This backend or system does not have what was asked for."},
     {EPERM, "It is always ready and cannot be waited for, or the system denied the call."},
     {EPIPE, "The other end is gone."},

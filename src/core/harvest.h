@@ -34,6 +34,7 @@ typedef struct plx__harvest {
     int room;          /* at most so many */
     int found;         /* events that the kernel had; from the backend, as the rest */
     bool woken;        /* one of them was a wake */
+    bool queued;       /* one of them may have put a source on the ready queue */
     bool stuck;        /* one will come again and again: the set could not be rebuilt without it */
     uint32_t calls;    /* system calls made; grows */
 } plx__harvest;

@@ -400,8 +400,10 @@ bool plx__harvest_slow(plx__harvest *harvest, const plx__key *key, uint32_t flag
             harvest->stuck |= !registry_stale(registry);
         return false;
     }
-    if (!(tag & PLX__USED))
+    if (!(tag & PLX__USED)) {
+        harvest->queued = true;
         return plx__attachment_report(registry, key, event);
+    }
     if (!(tag & PLX__ARMED) || interest == 0)
         return false;
     if (tag & PLX__NATIVE) {

@@ -359,6 +359,7 @@ static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx
     wait.harvest.room = capacity;
     wait.harvest.found = 0;
     wait.harvest.woken = false;
+    wait.harvest.queued = false;
     wait.harvest.stuck = false;
     wait.harvest.calls = 0;
     wait.standing = PLX__INSIDE + (remaining != 0 && backend->shared ? PLX__SLEEPING : 0);
@@ -370,7 +371,7 @@ static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx
         return wait_from_start(&wait);
     wait.epoch = atomic_load_explicit(&registry->epoch, PLX__ACQUIRE);
     int kept = backend->wait(registry->state, &wait.harvest, remaining);
-    if (kept <= 0 || wait.harvest.woken)
+    if (kept <= 0 || wait.harvest.woken || wait.harvest.queued)
         return wait_from_kernel(&wait, kept);
     return wait_leave(&wait, kept);
 }

@@ -32,6 +32,13 @@
 #define PLX__HAS_PIDFD 0
 #endif
 
+/* How paths are watched; -DPOLLUX_PATHS=scan asks for the way that needs nothing. */
+#if PLX__HAS_EPOLL && !defined(PLX_PATHS_SCAN)
+#define PLX__HAS_INOTIFY 1
+#else
+#define PLX__HAS_INOTIFY 0
+#endif
+
 #define PLX__HAS_POLL 1
 
 /* For functions that are rarely called and must not make the ones that call them slower. */

@@ -10,6 +10,8 @@
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -49,6 +51,17 @@ static int linux_pidfd_open(pid_t pid, unsigned flags)
 #endif
 }
 
+static int linux_fionread(int fd, int *bytes)
+{
+    return ioctl(fd, FIONREAD, bytes);
+}
+
+/* Not by opendir, which takes memory from the C library. */
+static long linux_getdents64(int folder, void *buffer, size_t size)
+{
+    return syscall(SYS_getdents64, folder, buffer, size);
+}
+
 PLX__SEAM plx__linux_calls plx__linux = {
     .epoll_create1 = epoll_create1,
     .epoll_ctl = epoll_ctl,
@@ -60,6 +73,11 @@ PLX__SEAM plx__linux_calls plx__linux = {
     .timerfd_create = timerfd_create,
     .timerfd_settime = timerfd_settime,
     .membarrier = linux_membarrier,
+    .inotify_init1 = inotify_init1,
+    .inotify_add_watch = inotify_add_watch,
+    .inotify_rm_watch = inotify_rm_watch,
+    .fionread = linux_fionread,
+    .getdents64 = linux_getdents64,
 };
 
 int plx__epoll_create(void)
@@ -78,6 +96,39 @@ int plx__descriptor_replace(int from, int onto)
 {
     int saved = errno;
     return plx__result(plx__linux.dup3(from, onto, O_CLOEXEC), saved);
+}
+
+int plx__inotify_open(void)
+{
+    int saved = errno;
+    return plx__result(plx__linux.inotify_init1(IN_CLOEXEC | IN_NONBLOCK), saved);
+}
+
+int plx__inotify_add(int inotify, const char *path, uint32_t mask)
+{
+    int saved = errno;
+    return plx__result(plx__linux.inotify_add_watch(inotify, path, mask), saved);
+}
+
+int plx__inotify_remove(int inotify, int watch)
+{
+    int saved = errno;
+    return plx__result(plx__linux.inotify_rm_watch(inotify, watch), saved);
+}
+
+int plx__inotify_queued(int inotify)
+{
+    int saved = errno;
+    int bytes = 0;
+    int rc = plx__result(plx__linux.fionread(inotify, &bytes), saved);
+
+    return rc < 0 ? rc : bytes;
+}
+
+int plx__folder_read(int folder, void *buffer, size_t size)
+{
+    int saved = errno;
+    return plx__result(plx__linux.getdents64(folder, buffer, size), saved);
 }
 
 #endif

@@ -26,12 +26,27 @@ typedef struct plx__linux_calls {
     int (*timerfd_create)(int clock, int flags);
     int (*timerfd_settime)(int timer, int flags, const struct itimerspec *when, struct itimerspec *was);
     int (*membarrier)(int command);
+    int (*inotify_init1)(int flags);
+    int (*inotify_add_watch)(int inotify, const char *path, uint32_t mask);
+    int (*inotify_rm_watch)(int inotify, int watch);
+    int (*fionread)(int fd, int *bytes);
+    long (*getdents64)(int folder, void *buffer, size_t size);
 } plx__linux_calls;
 
 extern PLX__SEAM plx__linux_calls plx__linux;
 
 int plx__epoll_create(void);
 int plx__eventfd(void);
+
+/* Close-on-exec and non-blocking, as all of the library. */
+int plx__inotify_open(void);
+int plx__inotify_add(int inotify, const char *path, uint32_t mask);
+int plx__inotify_remove(int inotify, int watch);
+/* Bytes in the kernel's queue. */
+int plx__inotify_queued(int inotify);
+
+/* The next entries of an open folder, as the kernel writes them; 0 at its end. */
+int plx__folder_read(int folder, void *buffer, size_t size);
 
 /* dup3, close-on-exec. */
 int plx__descriptor_replace(int from, int onto);

@@ -50,6 +50,21 @@ static int posix_fstat(int fd, struct stat *status)
     return fstat(fd, status);
 }
 
+static int posix_fstatat(int folder, const char *path, struct stat *status, int flags)
+{
+    return fstatat(folder, path, status, flags);
+}
+
+static int posix_open(const char *path, int flags)
+{
+    return open(path, flags);
+}
+
+static struct dirent *posix_readdir(DIR *folder)
+{
+    return readdir(folder);
+}
+
 PLX__SEAM plx__posix_calls plx__posix = {
     .close = close,
     .read = read,
@@ -61,6 +76,12 @@ PLX__SEAM plx__posix_calls plx__posix = {
     .sigaction = sigaction,
     .waitid = waitid,
     .kill = kill,
+    .open = posix_open,
+    .fstatat = posix_fstatat,
+    .getcwd = getcwd,
+    .fdopendir = fdopendir,
+    .readdir = posix_readdir,
+    .closedir = closedir,
 };
 
 void plx__close(int fd)
@@ -93,7 +114,7 @@ int plx__poll(struct pollfd *fds, size_t count, int milliseconds)
     return plx__result(plx__posix.poll(fds, (nfds_t)count, milliseconds), saved);
 }
 
-static int posix_status(int fd, struct stat *status)
+int plx__status(int fd, struct stat *status)
 {
     int saved = errno;
     return plx__result(plx__posix.fstat(fd, status), saved);
@@ -113,7 +134,7 @@ static bool posix_is_null(const struct stat *status)
 int plx__identify(int fd, plx__identity *identity)
 {
     struct stat status;
-    int rc = posix_status(fd, &status);
+    int rc = plx__status(fd, &status);
 
     if (rc < 0)
         return rc;
@@ -128,12 +149,71 @@ bool plx__is_pipe(int fd)
 {
     struct stat status;
 
-    return posix_status(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    return plx__status(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 bool plx__descriptor_is_open(plx_fd fd)
 {
     struct stat status;
 
-    return posix_status(fd, &status) != -EBADF;
+    return plx__status(fd, &status) != -EBADF;
+}
+
+int plx__folder_open(const char *path, bool follow)
+{
+    int saved = errno;
+    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW);
+
+    return plx__result(plx__posix.open(path, flags), saved);
+}
+
+int plx__stat(int folder, const char *path, bool follow, struct stat *status)
+{
+    int saved = errno;
+    int from = folder < 0 ? AT_FDCWD : folder;
+
+    return plx__result(plx__posix.fstatat(from, path, status, follow ? 0 : AT_SYMLINK_NOFOLLOW), saved);
+}
+
+int plx__working_folder(char *buffer, size_t size)
+{
+    int saved = errno;
+
+    if (plx__posix.getcwd(buffer, size))
+        return 0;
+    return plx__result(-1, saved);
+}
+
+int plx__listing_open(int fd, DIR **listing)
+{
+    int saved = errno;
+
+    *listing = plx__posix.fdopendir(fd);
+    if (*listing)
+        return 0;
+    int rc = plx__result(-1, saved);
+    plx__close(fd);
+    return rc;
+}
+
+const char *plx__listing_next(DIR *listing, int *rc)
+{
+    int saved = errno;
+    const struct dirent *entry;
+
+    do {
+        errno = 0;
+        entry = plx__posix.readdir(listing);
+    } while (entry && entry->d_name[0] == '.' &&
+             (!entry->d_name[1] || (entry->d_name[1] == '.' && !entry->d_name[2])));
+    *rc = entry ? 0 : -errno;
+    errno = saved;
+    return entry ? entry->d_name : NULL;
+}
+
+void plx__listing_close(DIR *listing)
+{
+    int saved = errno;
+
+    (void)plx__result(plx__posix.closedir(listing), saved);
 }

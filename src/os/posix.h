@@ -10,6 +10,7 @@
 
 #include "os/config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -39,6 +40,12 @@ typedef struct plx__posix_calls {
     int (*sigaction)(int number, const struct sigaction *action, struct sigaction *was);
     int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
     int (*kill)(pid_t pid, int number);
+    int (*open)(const char *path, int flags);
+    int (*fstatat)(int folder, const char *path, struct stat *status, int flags);
+    char *(*getcwd)(char *buffer, size_t size);
+    DIR *(*fdopendir)(int fd);
+    struct dirent *(*readdir)(DIR *folder);
+    int (*closedir)(DIR *folder);
 } plx__posix_calls;
 
 extern PLX__SEAM plx__posix_calls plx__posix;
@@ -48,6 +55,20 @@ int  plx__read(int fd, void *buffer, size_t size);
 int  plx__write(int fd, const void *buffer, size_t size);
 int  plx__pipe(int fds[2]);
 int  plx__poll(struct pollfd *fds, size_t count, int milliseconds);
+
+/* A folder, to be listed; its last component may be a symbolic link only if `follow`. */
+int plx__folder_open(const char *path, bool follow);
+/* In an open folder, or from the working folder on (-1). */
+int plx__stat(int folder, const char *path, bool follow, struct stat *status);
+/* Of an open descriptor. */
+int plx__status(int fd, struct stat *status);
+int plx__working_folder(char *buffer, size_t size);
+
+/* Lists an open folder, which it closes even if it fails. -ENOMEM, or what the system says. */
+int  plx__listing_open(int fd, DIR **listing);
+/* The next name but "." and ".."; NULL at the end and after an error, which is in *rc. */
+const char *plx__listing_next(DIR *listing, int *rc);
+void plx__listing_close(DIR *listing);
 
 /* Which open file a descriptor names, as far as POSIX can tell. */
 typedef struct plx__identity {

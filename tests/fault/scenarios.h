@@ -13,9 +13,21 @@
 #include "core/core.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { ANCHOR = 1, OTHER = 2, THIRD = 3, POSTED = 4, WOKEN = 5, TIMED = 6, SENT = 9, SIGNALLED = 10, ENDED = 11 };
+enum {
+    ANCHOR = 1,
+    OTHER = 2,
+    THIRD = 3,
+    POSTED = 4,
+    WOKEN = 5,
+    TIMED = 6,
+    SENT = 9,
+    SIGNALLED = 10,
+    ENDED = 11,
+    WATCHED = 12
+};
 
 /* A poller with one registration, the anchor, which no fault may harm. */
 struct world {
@@ -702,6 +714,106 @@ static inline void run_reuse(struct world *world)
     close_pair(fresh);
 }
 
+/* ---- Paths ------------------------------------------------------------------------------ */
+
+static inline void path_in(char *path, size_t size, const char *folder, const char *name)
+{
+    CHECK(snprintf(path, size, "%s/%s", folder, name) < (int)size);
+}
+
+/* "+name" makes a folder, "=name" a file, "-name" removes either; in this folder. */
+static inline void path_do(const char *folder, const char *what)
+{
+    char path[256];
+
+    path_in(path, sizeof path, folder, what + 1);
+    if (*what == '+') {
+        CHECK(mkdir(path, 0700) == 0);
+    } else if (*what == '-') {
+        CHECK(remove(path) == 0);
+    } else {
+        int fd = open(path, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
+        CHECK(fd >= 0 && close(fd) == 0);
+    }
+}
+
+/* Reads until this is told, or an overflow, which is as good: the program looks again. */
+static inline void path_await(struct world *world, plx_paths *paths, const char *name)
+{
+    plx_path_change change = {.name = ""};
+    bool told = false;
+
+    while (!told) {
+        int rc = plx_paths_next(paths, &change);
+        CHECK(rc != -EINTR);
+        told = rc == 0 && (change.changes == PLX_PATH_OVERFLOW || strcmp(change.name, name) == 0);
+        if (rc == -EAGAIN)
+            (void)usual(plx_poller_wait(world->poller, world->events, 8, PLX_MSEC(300)));
+    }
+}
+
+/*
+ * A tree is watched, grows, loses a part and is watched no more. An add that fails has left
+ * nothing; what one that succeeded cannot do is told as an overflow, and mended by itself.
+ */
+static inline void run_paths(struct world *world)
+{
+    char folder[] = "/tmp/pollux.XXXXXX";
+    plx_paths *paths;
+    int flat = 0, deep = 0;
+
+    CHECK(mkdtemp(folder) != NULL);
+    path_do(folder, "+a");
+    path_do(folder, "+a/b");
+    if (plx_paths_open(world->registry, WATCHED, &paths) == 0) {
+        int rc = usual(plx_paths_add(paths, folder, PLX_PATH_CREATED | PLX_PATH_SELF_GONE, &flat));
+        CHECK((rc == 0) == (flat != 0));
+        while (flat == 0)
+            (void)plx_paths_add(paths, folder, PLX_PATH_CREATED | PLX_PATH_SELF_GONE, &flat);
+        while (deep == 0)
+            (void)plx_paths_add(paths, folder, PLX_PATH_CREATED | PLX_PATH_DELETED | PLX_PATH_RECURSIVE, &deep);
+        path_do(folder, "+a/c");
+        path_do(folder, "+a/c/d");
+        path_do(folder, "=a/c/d/file");
+        path_await(world, paths, "a/c/d/file");
+        path_do(folder, "=now");
+        path_await(world, paths, "now");
+        path_do(folder, "=a/c/d/more"); /* whatever failed has been tried again */
+        path_await(world, paths, "a/c/d/more");
+        CHECK_RC(plx_paths_remove(paths, flat), 0);
+        CHECK_RC(plx_paths_remove(paths, deep), 0);
+        plx_paths_close(paths);
+        path_do(folder, "-a/c/d/more");
+        path_do(folder, "-a/c/d/file");
+        path_do(folder, "-a/c/d");
+        path_do(folder, "-a/c");
+        path_do(folder, "-now");
+    }
+    path_do(folder, "-a/b");
+    path_do(folder, "-a");
+    CHECK(rmdir(folder) == 0);
+}
+
+/* The poller goes first. */
+static inline void run_close_under_paths(struct world *world)
+{
+    plx_paths *paths;
+    plx_path_change change;
+    int watch;
+
+    if (world_open(world) < 0)
+        return;
+    if (plx_paths_open(world->registry, WATCHED, &paths) == 0) {
+        (void)plx_paths_add(paths, "/tmp", PLX_PATH_ATTRIBUTES, &watch);
+        plx_poller_close(world->poller);
+        CHECK(plx_paths_next(paths, &change) < 0);
+        plx_paths_close(paths);
+    } else {
+        plx_poller_close(world->poller);
+    }
+    world->poller = NULL;
+}
+
 static const scenario scenarios[] = {
     {.name = "open and close", .run = run_open_and_close, .bare = true},
     {.name = "close under a sleeper", .run = run_close_under_a_sleeper, .bare = true},
@@ -739,6 +851,8 @@ static const scenario scenarios[] = {
     {.name = "close with sources", .run = run_close_with_sources, .bare = true},
     {.name = "rebuild", .run = run_rebuild},
     {.name = "reuse", .run = run_reuse},
+    {.name = "paths", .run = run_paths},
+    {.name = "close under paths", .run = run_close_under_paths, .bare = true},
 };
 
 #endif
