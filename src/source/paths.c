@@ -70,8 +70,6 @@ static plx__taken paths_take(plx__source *source, plx_event *event)
         *event = (plx_event){.token = paths->token, .flags = PLX_PATH};
         if (plx__source_claim(source))
             return PLX__TOOK_ONE;
-    } else {
-        source->round = 0; /* it has not had its turn: it may be pushed again in this wait */
     }
     paths_drop_hold(paths);
     return any ? PLX__TOOK_ALL : PLX__TOOK_NOTHING;
