@@ -75,6 +75,8 @@ static void pl_fini(void *state, bool forked)
 
     plx__close(pl->pipe[0]);
     plx__close(pl->pipe[1]);
+    if (forked && !plx__lock_try(&pl->lock))
+        return; /* a fork has cut another thread's work on the set in two: it is left */
     plx__memory_put(pl->memory, pl->set);
     plx__memory_put(pl->memory, pl->slots);
     plx__memory_put(pl->memory, pl->sleep);

@@ -55,8 +55,12 @@ int plx__attachment_watch(plx__attachment *attachment, plx_fd fd)
     if (!(old & PLX__USED))
         plx__entry_publish(entry, plx_token_from_ptr(attachment), 0, watch.key.tag);
     int rc = registry->backend->add(registry->state, &watch, &calls);
-    if (rc < 0 && !(old & PLX__USED)) {
+    bool removed = rc == -EEXIST && registry->backend->remove(registry->state, &watch, &calls) == 0;
+    if (removed)
+        rc = registry->backend->add(registry->state, &watch, &calls);
+    if (rc < 0 && (!(old & PLX__USED) || removed)) {
         (void)plx__entry_hide(entry);
+        registry->registered -= (old & PLX__USED) != 0;
     } else if (rc == 0 && old & PLX__USED) {
         (void)plx__entry_hide(entry);
         plx__entry_publish(entry, plx_token_from_ptr(attachment), 0, watch.key.tag);

@@ -144,8 +144,7 @@ static void queue_put_block(plx__queue *queue, uint32_t number)
     if (number >= PLX__QUEUE_SMALL && atomic_load_explicit(&queue->kept, PLX__RELAXED) < QUEUE_KEPT) {
         atomic_fetch_add_explicit(&queue->kept, 1, PLX__RELAXED);
     } else {
-        plx__memory_put(queue->memory, atomic_load_explicit(&name->block, PLX__RELAXED));
-        atomic_store_explicit(&name->block, NULL, PLX__RELAXED);
+        plx__memory_put(queue->memory, atomic_exchange_explicit(&name->block, NULL, PLX__RELAXED));
     }
     if (number >= PLX__QUEUE_SMALL)
         queue_put_spare(queue, number);

@@ -191,9 +191,10 @@ static void signals_default(int number, const struct sigaction *before)
 
     if (plx__posix.sigaction(number, NULL, &now) != 0)
         return;
-    if (signals_ours(&now))
+    bool ours = signals_ours(&now);
+    if (ours && getpid() != atomic_load_explicit(&signals_process, PLX__RELAXED))
         (void)plx__posix.sigaction(number, before, NULL);
-    else if (signals_calls(&now))
+    else if (!ours && signals_calls(&now)) /* ours in this process: opened again, and told by the next */
         return;
     (void)raise(number);
 }
@@ -220,11 +221,29 @@ static void signals_handle(int number, siginfo_t *info, void *context)
 
 /* ---- Changes --------------------------------------------------------------- */
 
+/* Puts back what was there before, unless somebody has put another in our place. */
+static void signals_uninstall(struct signals_number *entry, int number)
+{
+    struct sigaction before = *atomic_load_explicit(&entry->before, PLX__RELAXED);
+    struct sigaction now;
+    int saved = errno;
+
+    if ((unsigned)before.sa_flags & SA_RESETHAND && atomic_load_explicit(&entry->spent, PLX__RELAXED)) {
+        before.sa_flags &= ~SA_SIGINFO;
+        before.sa_handler = SIG_DFL;
+    }
+    if (plx__posix.sigaction(number, NULL, &now) != 0 || signals_ours(&now))
+        (void)plx__posix.sigaction(number, &before, NULL);
+    errno = saved;
+}
+
 /* In a child, which has one thread: nothing is watched. What was there before is kept for its handlers. */
 static void signals_fork_child(void)
 {
     (void)plx__lock_init(&signals_lock);
     for (int number = 0; number < PLX__SIGNALS; number++) {
+        if (atomic_load_explicit(&signals_numbers[number].before, PLX__RELAXED))
+            signals_uninstall(&signals_numbers[number], number);
         atomic_store_explicit(&signals_numbers[number].first, NULL, PLX__RELAXED);
         atomic_store_explicit(&signals_numbers[number].installed, false, PLX__RELAXED);
     }
@@ -310,22 +329,6 @@ static int signals_install(struct signals_number *entry, int number)
     if (number == SIGCHLD && (ignored || was.sa_flags & SA_NOCLDWAIT))
         action.sa_flags |= SA_NOCLDWAIT;
     return plx__result(plx__posix.sigaction(number, &action, NULL), saved);
-}
-
-/* Puts back what was there before, unless somebody has put another in our place. */
-static void signals_uninstall(struct signals_number *entry, int number)
-{
-    struct sigaction before = *atomic_load_explicit(&entry->before, PLX__RELAXED);
-    struct sigaction now;
-    int saved = errno;
-
-    if ((unsigned)before.sa_flags & SA_RESETHAND && atomic_load_explicit(&entry->spent, PLX__RELAXED)) {
-        before.sa_flags &= ~SA_SIGINFO;
-        before.sa_handler = SIG_DFL;
-    }
-    if (plx__posix.sigaction(number, NULL, &now) != 0 || signals_ours(&now))
-        (void)plx__posix.sigaction(number, &before, NULL);
-    errno = saved;
 }
 
 static int signals_add_one(plx__signal_watch *watch)

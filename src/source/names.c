@@ -71,9 +71,10 @@ static void names_grow(plx__names *names)
             name->next = *bucket;
             *bucket = name;
         }
-    plx__memory_put(names->memory, names->buckets);
+    plx__name **smaller = names->buckets;
     names->buckets = larger.buckets;
     names->size = larger.size;
+    plx__memory_put(names->memory, smaller);
 }
 
 void plx__names_add(plx__names *names, plx__name *name, uint64_t owner, const char *text, size_t length)

@@ -89,13 +89,14 @@ static plx_paths *paths_of(plx__attachment *attachment)
     return (plx_paths *)(void *)((char *)attachment - offsetof(plx_paths, attachment));
 }
 
-static void paths_push(plx_paths *paths)
+static bool paths_push(plx_paths *paths)
 {
     if (!plx__source_claim(&paths->source))
-        return;
+        return false;
     atomic_store_explicit(&paths->due, true, PLX__RELAXED);
     atomic_fetch_add_explicit(&paths->holds, 1, PLX__RELAXED);
     plx__ready_push(&paths->registry->ready, &paths->source);
+    return true;
 }
 
 /* The event comes from the ready queue, by the wait that is told here. */
@@ -250,9 +251,12 @@ int plx_paths_next(plx_paths *paths, plx_path_change *change)
         return -ECHILD;
     plx__lock_take(&paths->lock);
     int rc = paths->way->next(paths->state, change);
+    bool more = rc > 0 && !paths->detached; /* the descriptor may be silent about it: it was read */
     if (rc == 0)
         rc = paths->detached ? -PLX_ESHUTDOWN : -EAGAIN;
     plx__lock_drop(&paths->lock);
+    if (more && paths_push(paths))
+        (void)plx__wake_claim(paths->registry);
     return rc > 0 ? 0 : rc;
 }
 
@@ -270,8 +274,12 @@ void plx_paths_close(plx_paths *paths)
         plx__lock_take(&paths->lock);
     }
     paths->closed = true;
-    paths->way->fini(paths->state);
-    plx__memory_put(&registry->memory, paths->state);
+    if (!forked || plx__lock_try(&paths->lock)) {
+        paths->way->fini(paths->state);
+        plx__memory_put(&registry->memory, paths->state);
+    } else {
+        paths->way->detach(paths->state); /* a fork has cut another thread's work in two: the rest is left */
+    }
     paths->state = NULL;
     if (!forked)
         plx__lock_drop(&paths->lock);

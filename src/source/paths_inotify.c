@@ -21,8 +21,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 
-#define IN_ITSELF (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)
-
 /* ---- Open and close -------------------------------------------------------- */
 
 static void in_detach(void *state)
@@ -291,7 +289,8 @@ static void in_apply_place(in_state *in, in_place *place, const struct inotify_e
         if (watch->recursive && in->inotify >= 0)
             in_apply_name(in, place, raw);
     } else if (place == watch->root) {
-        if (raw->mask & IN_ITSELF || (raw->mask & IN_ATTRIB && !plx__walk_is_there(watch)))
+        if (raw->mask & (IN_DELETE_SELF | IN_IGNORED) ||
+            (raw->mask & (IN_ATTRIB | IN_MOVE_SELF) && !plx__walk_is_there(watch)))
             in_gone(in, watch);
     } else if (raw->mask & IN_IGNORED || (raw->mask & IN_MOVE_SELF && place->away)) {
         plx__tree_drop(in, place); /* deleted; or moved, and not to where it would be watched */
@@ -301,9 +300,8 @@ static void in_apply_place(in_state *in, in_place *place, const struct inotify_e
 /* Places come and go meanwhile, the target itself as well. */
 static void in_apply(in_state *in, const struct inotify_event *raw)
 {
-    in_target *target;
+    in_target *target = raw->wd < 0 ? NULL : plx__tree_target(in, raw->wd);
     in_place *place;
-    uint64_t id = 0;
 
     if (raw->mask & IN_Q_OVERFLOW) {
         for (in_watch *watch = in->watches; watch; watch = watch->next)
@@ -313,9 +311,11 @@ static void in_apply(in_state *in, const struct inotify_event *raw)
         return;
     }
     in->seek = 0;
-    while (raw->wd >= 0 && (target = plx__tree_target(in, raw->wd)) && (place = plx__tree_after(target, id))) {
-        id = place->id;
+    in->following = target ? target->first : NULL;
+    if (target)
         target->dead |= (raw->mask & IN_IGNORED) != 0;
+    while ((place = in->following)) {
+        in->following = place->later;
         in_apply_place(in, place, raw);
     }
 }

@@ -139,6 +139,8 @@ static void tree_part(in_state *in, in_place *place)
 
     if (!target)
         return;
+    if (in->following == place)
+        in->following = place->later;
     *(place->earlier ? &place->earlier->later : &target->first) = place->later;
     *(place->later ? &place->later->earlier : &target->last) = place->earlier;
     if (target->first) {

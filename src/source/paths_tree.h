@@ -49,6 +49,7 @@ struct in_place {
     bool guard;
     bool away;        /* has left its name, and has no other yet */
     bool listed;
+    bool over;        /* came to its name over another */
     bool torn;        /* could not be listed where it should be: it has moved on meanwhile */
 };
 
@@ -102,6 +103,7 @@ typedef struct in_state {
     size_t ahead;    /* of an event that is taken before its turn; SIZE_MAX: none */
     uint32_t seek;   /* cookie of the rename whose other half is looked for; 0: none */
     uint64_t total;  /* bytes read in all: position of raw's end */
+    in_place *following; /* the next that the present event is applied to; parting moves it on */
     uint64_t cursor; /* the last place that was told of the present event */
     bool told;       /* all were */
     bool stirred;    /* something was read since everything was settled */

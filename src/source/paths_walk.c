@@ -293,10 +293,25 @@ void plx__walk_renew(in_state *in, in_place *parent, const char *name, size_t le
         walk_failed(in, parent->watch);
 }
 
+static int walk_is_at(in_state *in, const in_place *place)
+{
+    int folder = walk_open(in, place);
+
+    if (folder >= 0)
+        plx__close(folder);
+    return folder;
+}
+
+/*
+ * Two folders that are exchanged (RENAME_EXCHANGE) look like one that comes over the other and
+ * moves on under the other's name.
+ */
 void plx__walk_arrive(in_state *in, in_place *place, in_place *parent, const char *name, size_t length)
 {
     in_place *there = plx__tree_child(in, parent, name, length);
+    bool doubtful = place->over || there;
 
+    place->over = there != NULL;
     if (there)
         plx__tree_drop(in, there);
     if (plx__tree_move(in, place, parent, name, length) < 0) {
@@ -307,6 +322,8 @@ void plx__walk_arrive(in_state *in, in_place *place, in_place *parent, const cha
     for (in_place *each = place; each; each = plx__tree_walk(place, each))
         if (each->torn)
             walk_complete(in, each);
+    if (doubtful && walk_forgives(walk_is_at(in, place)))
+        walk_tear(place);
 }
 
 /* ---- Once more ------------------------------------------------------------- */

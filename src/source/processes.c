@@ -89,14 +89,12 @@ static void process_reap(plx_process *process)
 
 static void process_list_add(plx_process *process)
 {
-    plx__lock_take(&processes_lock);
     plx_process **list = process_list(process->pid);
     process->next = *list;
     process->link = list;
     if (process->next)
         process->next->link = &process->next;
     *list = process;
-    plx__lock_drop(&processes_lock);
 }
 
 static void process_list_remove(plx_process *process)
@@ -236,15 +234,19 @@ static const plx__attachment_kind process_attachment = {
 /* Under the registry's lock. What the backend cannot watch is polled. */
 static int process_watch(plx_process *process)
 {
+    plx__lock_take(&processes_lock); /* who reaps it finds this object with its pidfd, or there is none any more */
     int rc = plx__pidfd_open(process->pid);
-
-    process->registry->lock_calls++;
     process->pidfd = rc < 0 ? -1 : rc;
+    process_list_add(process);
+    plx__lock_drop(&processes_lock);
+    process->registry->lock_calls++;
     plx__attach(process->registry, &process->attachment);
     if (rc >= 0) {
         rc = plx__attachment_watch(&process->attachment, process->pidfd);
         if (rc == -EPERM) {
+            plx__lock_take(&processes_lock);
             process_release(process, false);
+            plx__lock_drop(&processes_lock);
             rc = -ENOTSUP;
         }
     }
@@ -252,6 +254,7 @@ static int process_watch(plx_process *process)
         rc = process_poll(process);
     if (rc < 0) {
         plx__detach(&process->attachment);
+        process_list_remove(process);
         process_release(process, false);
     }
     return rc;
@@ -284,7 +287,6 @@ int plx_process_open(plx_registry *registry, plx_token token, plx_pid pid, plx_p
     rc = process_watch(made);
     if (rc < 0)
         goto unlock;
-    process_list_add(made);
     (void)plx_registry_retain(registry);
     plx__registry_unlock(registry);
     *process = made;
