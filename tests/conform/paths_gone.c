@@ -166,3 +166,18 @@ CASE(what_came_before_the_end_is_told_first)
     NOTHING(&f);
     folder_close(&f);
 }
+
+/* The kernel tells of the move of a file under whatever name; the watch is of one name. */
+CASE(another_hard_link_may_be_renamed)
+{
+    need_events();
+    folder f = folder_open();
+    make_file(&f, "file");
+    make_hard_link(&f, "file", "link");
+    int w = watch(&f, "file", PLX_PATH_MODIFIED | PLX_PATH_SELF_GONE);
+    move(&f, "link", "other");
+    NOTHING(&f);
+    write_file(&f, "file", "text");
+    COMES(&f, w, PLX_PATH_MODIFIED, "");
+    folder_close(&f);
+}

@@ -5,6 +5,9 @@
 #include "folders.h"
 
 #include <limits.h>
+#if PLX__HAS_EPOLL
+#include <sys/eventfd.h>
+#endif
 #include <unistd.h>
 
 CASE(wrong_path_arguments_are_einval)
@@ -377,5 +380,49 @@ CASE(paths_in_a_child_are_echild_and_harmless)
     COMES(&f, w, PLX_PATH_CREATED, "before");
     make_file(&f, "a/b/after");
     COMES(&f, w, PLX_PATH_CREATED, "a/b/after");
+    folder_close(&f);
+}
+
+/* Asked for without an event: what was read with it is not forgotten. */
+CASE(what_was_read_ahead_has_an_event)
+{
+    need_events();
+    folder f = folder_open();
+    plx_path_change change;
+    plx_event event;
+    watch(&f, "", PLX_PATH_CREATED);
+    CHECK_RC(plx_poller_wait(f.poller, &event, 1, 0), 0);
+    make_file(&f, "one");
+    make_file(&f, "two");
+    CHECK_RC(plx_paths_next(f.paths, &change), 0);
+    CHECK(strcmp(change.name, "one") == 0);
+    CHECK_RC(plx_poller_wait(f.poller, &event, 1, PATIENCE), 1);
+    CHECK_EQ(event.flags, PLX_PATH);
+    CHECK_RC(plx_paths_next(f.paths, &change), 0);
+    CHECK(strcmp(change.name, "two") == 0);
+    folder_close(&f);
+}
+
+/* To the poll backend a closed eventfd and the object's descriptor look like one file. */
+CASE(number_that_was_closed_while_registered_may_become_an_objects)
+{
+    need_events();
+    plx_poller *poller = open_poller();
+    plx_registry *registry = plx_poller_registry(poller);
+#if PLX__HAS_EPOLL
+    int number = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+#else
+    int number = -1;
+#endif
+    if (number < 0)
+        SKIP("no eventfd, which looks like %s", "an object's descriptor");
+    CHECK_RC(plx_register(registry, number, 1, PLX_READABLE), 0);
+    close(number);
+    folder f = folder_open_on(poller);
+    CHECK_RC(plx_lookup(registry, number, NULL, NULL), -ENOENT);
+    CHECK_EQ(stats_of(poller).registered, 0);
+    int w = watch(&f, "", PLX_PATH_CREATED);
+    make_file(&f, "file");
+    NEXT(&f, w, PLX_PATH_CREATED, "file");
     folder_close(&f);
 }

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Watched trees: folders that come, go and move, and nothing is lost, nor told twice. */
+#include "os/config.h"
+
 #include "folders.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #define WHOLE (ALL_CHANGES | PLX_PATH_RECURSIVE)
 
@@ -387,5 +392,48 @@ CASE(an_overflow_is_told_and_everything_is_watched_after_it)
     make_file(&f, "a/file");
     COMES(&f, flat, PLX_PATH_CREATED, "file");
     NOTHING(&f);
+    folder_close(&f);
+}
+
+/* 0 or an errno value. */
+static int exchange(const char *one, const char *other)
+{
+#ifdef SYS_renameat2
+    return syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, 2u /* RENAME_EXCHANGE */) == 0 ? 0 : errno;
+#else
+    (void)one, (void)other;
+    return ENOSYS;
+#endif
+}
+
+/* Two folders take each other's names in one step: the kernel tells of a move over each. */
+CASE(folders_that_are_exchanged_stay_watched)
+{
+    need_events();
+    folder f = folder_open();
+    plx_path_change change;
+    plx_event event;
+    make_folders(&f, "a/sub");
+    make_folders(&f, "b/sub");
+    int w = watch(&f, "", PLX_PATH_CREATED | PLX_PATH_RECURSIVE);
+    char a[FOLDER_PATH], b[FOLDER_PATH];
+    snprintf(a, sizeof a, "%s", in_folder(&f, "a"));
+    snprintf(b, sizeof b, "%s", in_folder(&f, "b"));
+    int error = exchange(a, b);
+    if (error) {
+        folder_close(&f);
+        SKIP("no renames that exchange: %s", strerror(error));
+    }
+    while (plx_poller_wait(f.poller, &event, 1, PLX_MSEC(100)) == 1) /* perhaps told to look again */
+        while (plx_paths_next(f.paths, &change) == 0)
+            CHECK(change.changes == PLX_PATH_OVERFLOW);
+    make_file(&f, "a/file");
+    COMES(&f, w, PLX_PATH_CREATED, "a/file");
+    make_file(&f, "b/file");
+    COMES(&f, w, PLX_PATH_CREATED, "b/file");
+    make_file(&f, "a/sub/file");
+    COMES(&f, w, PLX_PATH_CREATED, "a/sub/file");
+    make_file(&f, "b/sub/file");
+    COMES(&f, w, PLX_PATH_CREATED, "b/sub/file");
     folder_close(&f);
 }

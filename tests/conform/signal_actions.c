@@ -7,6 +7,8 @@
 
 #include <setjmp.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t called, called_code;
 static sigset_t called_mask;
@@ -472,4 +474,24 @@ CASE(signals_without_memory_are_enomem_and_leave_nothing)
     }
     plx_poller_close(poller);
     CHECK_EQ(atomic_load(&memory.live), 0);
+}
+
+/* exec puts the default in a handler's place, but leaves what is ignored: so does a child with ours. */
+CASE(ignored_signal_that_is_watched_stays_ignored_over_exec)
+{
+    plx_poller *poller = open_poller();
+    signal(SIGUSR1, SIG_IGN);
+    plx_signals *signals = watch_one(poller, 1, SIGUSR1);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        execl("/bin/sh", "sh", "-c", "kill -USR1 $$; exit 7", (char *)NULL);
+        _exit(1);
+    }
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        CHECK(errno == EINTR);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    plx_signals_close(signals);
+    plx_poller_close(poller);
 }
