@@ -244,13 +244,14 @@ void plx__tree_send_away(in_state *in, in_place *place, uint32_t cookie)
     tree_link(&place->watch->away, place);
 }
 
-static void tree_unmark_all(in_state *in, const in_place *place)
+/* The mark stays in the list, to be told if it was not. */
+static void tree_take_mark(in_state *in, in_mark *mark)
 {
-    for (in_mark *mark = in->first_mark; mark; mark = mark->next)
-        if (mark->place == place) {
-            plx__names_remove(&in->marks, &mark->name);
-            mark->place = NULL;
-        }
+    plx__names_remove(&in->marks, &mark->name);
+    *mark->link = mark->beside;
+    if (mark->beside)
+        mark->beside->link = mark->link;
+    mark->place = NULL;
 }
 
 /* A place without children. */
@@ -258,7 +259,8 @@ static void tree_release(in_state *in, in_place *place)
 {
     in_watch *watch = place->watch;
 
-    tree_unmark_all(in, place);
+    while (place->marks)
+        tree_take_mark(in, place->marks);
     tree_take_out(in, place);
     tree_part(in, place);
     if (watch->root == place)
@@ -352,6 +354,11 @@ int plx__tree_mark(in_state *in, in_place *place, const char *name, size_t lengt
         return -ENOMEM;
     memcpy(mark->text, name, length);
     mark->place = place;
+    mark->beside = place->marks;
+    mark->link = &place->marks;
+    if (mark->beside)
+        mark->beside->link = &mark->beside;
+    place->marks = mark;
     mark->until = UINT64_MAX;
     plx__names_add(&in->marks, &mark->name, place->id, mark->text, length);
     *(in->first_mark ? &in->last_mark->next : &in->first_mark) = mark;
@@ -367,15 +374,12 @@ bool plx__tree_marked(const in_state *in, const in_place *place, const char *nam
     return plx__names_find(&in->marks, place->id, name, length) != NULL;
 }
 
-/* It stays in the list, to be told if it was not. */
 void plx__tree_unmark(in_state *in, const in_place *place, const char *name, size_t length)
 {
     plx__name *found = plx__names_find(&in->marks, place->id, name, length);
 
-    if (!found)
-        return;
-    plx__names_remove(&in->marks, found);
-    ((in_mark *)found)->place = NULL;
+    if (found)
+        tree_take_mark(in, (in_mark *)found);
 }
 
 void plx__tree_forget(in_state *in, uint64_t position)
@@ -384,7 +388,7 @@ void plx__tree_forget(in_state *in, uint64_t position)
         in_mark *mark = in->first_mark;
         in->first_mark = mark->next;
         if (mark->place)
-            plx__names_remove(&in->marks, &mark->name);
+            tree_take_mark(in, mark);
         plx__memory_put(in->memory, mark);
     }
 }

@@ -41,6 +41,7 @@ struct in_place {
     in_place *parent;           /* NULL of a root, a guard, and what is on its way */
     in_place *children, *next, **link; /* those on their way hang on the watch */
     in_place *todo;   /* the next to be listed */
+    in_mark *marks;
     uint64_t id;      /* from 1 up */
     uint64_t since;   /* events before this position are not its business */
     uint64_t device, inode;
@@ -80,6 +81,7 @@ struct in_mark {
     plx__name name;  /* in the table of marks, by its place's id */
     in_mark *next;   /* in order of finding */
     in_place *place; /* NULL: it is gone */
+    in_mark *beside, **link; /* of the same place */
     uint64_t until;  /* from this position on it is not needed */
     bool silent;     /* not to be told */
     char text[];
