@@ -4,6 +4,8 @@
  * returns, each message, and of every wait which events are owed and which are forbidden.
  * Without libFuzzer it replays files: channels FILE...
  */
+#include "files.h"
+
 #include <pollux.h>
 
 #include <errno.h>
@@ -247,8 +249,6 @@ static void do_finish(void)
     do_wait(CHANNELS + 1);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct feed feed = {bytes, size};
@@ -265,22 +265,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     plx_registry_release(registry);
     return 0;
 }
-
-#ifndef POLLUX_LIBFUZZER
-int main(int argc, char **argv)
-{
-    static uint8_t bytes[1 << 20];
-
-    for (int i = 1; i < argc; i++) {
-        FILE *file = fopen(argv[i], "rb");
-        if (!file) {
-            perror(argv[i]);
-            return 1;
-        }
-        size_t size = fread(bytes, 1, sizeof bytes, file);
-        fclose(file);
-        LLVMFuzzerTestOneInput(bytes, size);
-    }
-    return 0;
-}
-#endif
