@@ -80,7 +80,7 @@ static void no_wait_ends_early(plx_backend backend)
             CHECK_RC(plx_poller_wait_until(poller, &event, 1, begun + limit), 0);
         CHECK(plx_now() - begun >= limit);
     }
-    CHECK(rounds_early > 400);
+    CHECK(rounds_early > 150); /* a busy machine oversleeps some */
     CHECK_RC(plx_post(plx_poller_registry(poller), 1, 1), 0);
     CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_SEC(50)), 1);
     plx_poller_close(poller);
