@@ -95,11 +95,29 @@ static in_place *walk_known(const in_target *target, const in_watch *watch)
     return place;
 }
 
-/* The same inode was found under this name, which is no news unless it had another. */
+static int walk_is_at(in_state *in, const in_place *place)
+{
+    int folder = walk_open(in, place);
+
+    if (folder >= 0)
+        plx__close(folder);
+    return folder;
+}
+
+/*
+ * The same inode was found under this name, which is no news unless it had another. One that is
+ * found a second time has moved on during the look, or is mounted twice. If it has moved, this
+ * is the last that is heard of it: its parent here was listed after the event of its coming.
+ */
 static int walk_found(in_state *in, in_place *known, in_place *parent, const char *name, size_t length)
 {
-    if (known->seen == in->looks)
-        return -EEXIST; /* a second time: mounted twice */
+    if (known->seen == in->looks && walk_is_at(in, known) >= 0)
+        return -EEXIST;
+    for (in_place *above = parent; above; above = above->parent)
+        if (above == known) { /* what lies where changes faster than it is looked at */
+            walk_tear(parent);
+            return -ESTALE;
+        }
     in_place *there = plx__tree_child(in, parent, name, length);
     if (there && there != known)
         plx__tree_drop(in, there);
@@ -291,15 +309,6 @@ void plx__walk_renew(in_state *in, in_place *parent, const char *name, size_t le
         walk_complete(in, place);
     else if (!walk_forgives(rc))
         walk_failed(in, parent->watch);
-}
-
-static int walk_is_at(in_state *in, const in_place *place)
-{
-    int folder = walk_open(in, place);
-
-    if (folder >= 0)
-        plx__close(folder);
-    return folder;
 }
 
 /*

@@ -12,6 +12,8 @@
 
 #if PLX__HAS_INOTIFY
 
+#include <sys/inotify.h>
+
 #define CHANGES                                                                                        \
     (PLX_PATH_CREATED | PLX_PATH_DELETED | PLX_PATH_MOVED_FROM | PLX_PATH_MOVED_TO | PLX_PATH_RECURSIVE)
 
@@ -232,6 +234,66 @@ static void watches_are_given_back(void)
     end();
 }
 
+/* ---- A look through the tree ------------------------------------------------------------- */
+
+static const char *first; /* of "a" and "c", whichever the library lists before the other */
+
+/* The next read says that events were lost. */
+static ssize_t read_overflow(int fd, void *buffer, size_t size)
+{
+    if (size < 4096)
+        return seam.posix.read(fd, buffer, size);
+    plx__posix.read = seam.posix.read;
+    struct inotify_event lost = {.wd = -1, .mask = IN_Q_OVERFLOW};
+    memcpy(buffer, &lost, sizeof lost);
+    return sizeof lost;
+}
+
+/* Between the two, the folder in the first moves into the second. */
+static long list_and_move(int folder, void *buffer, size_t size)
+{
+    char link[64], path[256] = "";
+    long rc = seam.system.getdents64(folder, buffer, size);
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    CHECK(readlink(link, path, sizeof path - 1) > 0);
+    char name = *(strrchr(path, '/') + 1);
+    if (rc == 0 && !first && (name == 'a' || name == 'c')) {
+        first = name == 'a' ? "a" : "c";
+        CHECK(rename(in_root(name == 'a' ? "a/in" : "c/in"), in_root(name == 'a' ? "c/moved" : "a/moved")) == 0);
+    }
+    return rc;
+}
+
+/* It was found in both; what told of its coming is older than the list of where it is. */
+static void a_folder_that_moves_during_a_look_stays_watched(void)
+{
+    plx_path_change change;
+    plx_event event;
+    const char *file;
+
+    begin();
+    make_folder("c");
+    make_folder("a/in");
+    make_folder("c/in");
+    while (plx_poller_wait(poller, &event, 1, PLX_MSEC(50)) == 1)
+        while (plx_paths_next(paths, &change) == 0) {
+        }
+    plx__posix.read = read_overflow;
+    plx__linux.getdents64 = list_and_move;
+    make_file("news");
+    while (plx_poller_wait(poller, &event, 1, PLX_MSEC(200)) == 1)
+        while (plx_paths_next(paths, &change) == 0) {
+        }
+    plx__linux.getdents64 = seam_getdents;
+    plx__posix.read = seam_read;
+    CHECK(first);
+    file = *first == 'a' ? "c/moved/file" : "a/moved/file";
+    make_file(file);
+    next(PLX_PATH_CREATED, file);
+    end();
+}
+
 int main(void)
 {
     watchdog(25);
@@ -240,6 +302,7 @@ int main(void)
     a_pause_within_a_rename_loses_nothing();
     a_full_limit_is_told_and_mended();
     watches_are_given_back();
+    a_folder_that_moves_during_a_look_stays_watched();
     return 0;
 }
 
