@@ -21,6 +21,18 @@ def alive(pid):
         return False
 
 
+def children(pid):
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                if file.read().rsplit(")", 1)[1].split()[1] == str(pid):
+                    found.append(int(entry))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
 class PlxWatch(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="plx-watch-test-")
@@ -222,6 +234,10 @@ class PlxWatch(unittest.TestCase):
     def test_a_command_that_is_not_there(self):
         run = subprocess.Popen([PROGRAM, "tree", "--", "./nothing-of-this-name"], cwd=self.folder, stderr=subprocess.PIPE)
         self.assertIn(b"plx-watch: ./nothing-of-this-name: No such file", run.stderr.readline())
+        end = time.monotonic() + PATIENCE
+        while children(run.pid):  # the run has said so, and may not have ended yet
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
         run.terminate()
         self.assertEqual(run.wait(PATIENCE), 127)
         run.stderr.close()
