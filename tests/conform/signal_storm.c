@@ -37,13 +37,15 @@ static void send_many(void *argument)
     storm *self = argument;
     int number = atomic_fetch_add(&self->number, 1) ? SIGUSR1 : SIGRTMIN;
     for (long i = 0; i < self->count; i++) {
-        if (i % 2)
-            CHECK_EQ(pthread_kill(self->targets[i / 2 % self->target_count], number), 0);
-        else
-            while (sigqueue(getpid(), number, (union sigval){.sival_int = (int)i}) != 0) {
-                CHECK_EQ(errno, EAGAIN); /* so many are pending */
-                sched_yield();
-            }
+        pthread_t target = self->targets[i / 2 % self->target_count];
+        int error;
+        do {
+            if (i % 2)
+                error = pthread_kill(target, number);
+            else
+                error = sigqueue(getpid(), number, (union sigval){.sival_int = (int)i}) == 0 ? 0 : errno;
+            CHECK(error == 0 || error == EAGAIN); /* so many real-time signals are pending */
+        } while (error && sched_yield() == 0);
     }
     atomic_fetch_sub(&self->running, 1);
 }
