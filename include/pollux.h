@@ -47,9 +47,9 @@
  *   Memory    All of it comes from plx_options.allocator. Waiting allocates none.
  *   Descriptors  Those of the library are close-on-exec. A poller has at most 3
  *             (and for a moment one more, while it renews its kernel set), beside
- *             one for each watched process, and they are closed when
- *             plx_poller_close returns. The caller's descriptors stay the
- *             caller's: their flags are never changed, and they are never closed.
+ *             one for each watched process and each plx_paths, and they are
+ *             closed when plx_poller_close returns. The caller's descriptors stay
+ *             the caller's: their flags are never changed, nor are they closed.
  */
 #ifndef POLLUX_H
 #define POLLUX_H
@@ -269,8 +269,9 @@ typedef struct plx_stats {
     uint64_t waits;        /* calls of plx_poller_wait and _wait_until that returned */
     uint64_t events;       /* events returned by them */
     uint64_t kernel_calls; /* system calls made to wait, register, arm and wake */
-    uint64_t wakes_sent;   /* wakes, posts and notifies that had to wake the kernel */
-    uint64_t wakes_elided; /* those that needed no system call */
+    uint64_t wakes_sent;   /* wakes, posts, notifies, sends and signals that had to wake the kernel */
+    uint64_t wakes_elided; /* those that needed no system call; a send to a channel that has its event
+                              coming already is not counted */
     uint64_t registered;   /* descriptors registered now */
     uint64_t timers;       /* timers outstanding now */
 } plx_stats;
@@ -313,7 +314,7 @@ PLX_API void plx_poller_close(plx_poller *poller);
  * does not fit comes with the next wait. A timeout of 0 returns what is ready now. The
  * array's other elements are scratch space.
  *
- * No kind of source (the kernel's readiness; due timers; posts and wakers) starves
+ * No kind of source (the kernel's readiness; due timers; all the rest) starves
  * another: with a capacity of 2 or more each that has something gets a place in every
  * wait, or with three of them and two places, in every second. Within a kind the sources
  * take turns; timers come in the order of their deadlines.
@@ -623,7 +624,7 @@ PLX_API int plx_channel_open_bounded(plx_registry *registry, plx_token token, si
  *          kernel's wake call fails, the message is sent all the same: its event comes with a
  *          later wait, or at once with the next send, which tries the call again.
  * Threads   any number may use one sender at the same time. What a thread wrote before it
- *          sent is visible to the thread that receives the message. Where the receiver is not
+ *          sent is visible to the thread that receives the message. Where the channel is not
  *          full, a send waits for nobody.
  * Units    the deadline is on the clock of plx_now; PLX_FOREVER never comes.
  */

@@ -291,7 +291,7 @@ static inline int sender_check(const plx_sender *sender, const void *message)
 }
 
 /* The claim is void, or the message is not a word. */
-PLX__RARE static int sender_put_at(plx_sender *sender, uint64_t claim, const void *message)
+PLX__APART static int sender_put_at(plx_sender *sender, uint64_t claim, const void *message)
 {
     int rc = plx__queue_put_at(&sender->queue, claim, message);
 

@@ -8,7 +8,8 @@
 
 #include "os/linux.h"
 
-#include <linux/membarrier.h>
+/* Of linux/membarrier.h, which has them from Linux 4.14 on. */
+enum { BARRIER_ALL = 8, BARRIER_PREPARE = 16 };
 
 static int barrier_call(int command)
 {
@@ -18,12 +19,12 @@ static int barrier_call(int command)
 
 bool plx__barrier_prepare(void)
 {
-    return barrier_call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+    return barrier_call(BARRIER_PREPARE) == 0;
 }
 
 bool plx__barrier_all(void)
 {
-    if (barrier_call(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0)
+    if (barrier_call(BARRIER_ALL) == 0)
         return true;
     (void)plx__poll(NULL, 0, 1);
     return false;

@@ -44,8 +44,10 @@
 /* For functions that are rarely called and must not make the ones that call them slower. */
 #if defined(__GNUC__)
 #define PLX__RARE __attribute__((noinline, cold))
+#define PLX__APART __attribute__((noinline)) /* the same for those that are called often */
 #else
 #define PLX__RARE
+#define PLX__APART
 #endif
 
 /* System calls go through constant tables, which only the build for the tests may change. */
