@@ -1,4 +1,5 @@
-# The source files of the library, by room, and those of the system it is built for.
+# The source files of the library, by room. Those of a system are empty on others: each asks
+# src/os/config.h, where PLX_OS arrives.
 
 set(POLLUX_SOURCES
     src/core/attach.c
@@ -21,37 +22,31 @@ set(POLLUX_SOURCES
     src/core/waker.c
     src/core/wheel.c
     src/backend/backend.c
+    src/backend/epoll.c
     src/backend/poll.c
-    src/os/clock_posix.c
-    src/os/fork_posix.c
-    src/os/posix.c
-    src/os/process_posix.c
-    src/os/signals_posix.c
     src/source/names.c
     src/source/paths.c
+    src/source/paths_inotify.c
     src/source/paths_listing.c
     src/source/paths_scan.c
+    src/source/paths_tree.c
+    src/source/paths_walk.c
     src/source/processes.c
     src/source/record.c
-    src/source/signals.c)
-
-if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-    list(APPEND POLLUX_SOURCES
-        src/backend/epoll.c
-        src/os/alarm_linux.c
-        src/os/barrier_linux.c
-        src/os/linux.c
-        src/os/lock_futex.c
-        src/os/pidfd_linux.c
-        src/source/paths_inotify.c
-        src/source/paths_tree.c
-        src/source/paths_walk.c)
-else()
-    list(APPEND POLLUX_SOURCES
-        src/os/alarm_none.c
-        src/os/barrier_none.c
-        src/os/lock_posix.c
-        src/os/pidfd_none.c)
-endif()
+    src/source/signals.c
+    src/os/alarm_linux.c
+    src/os/alarm_none.c
+    src/os/barrier_linux.c
+    src/os/barrier_none.c
+    src/os/clock_posix.c
+    src/os/fork_posix.c
+    src/os/linux.c
+    src/os/lock_futex.c
+    src/os/lock_posix.c
+    src/os/pidfd_linux.c
+    src/os/pidfd_none.c
+    src/os/posix.c
+    src/os/process_posix.c
+    src/os/signals_posix.c)
 
 list(TRANSFORM POLLUX_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/)

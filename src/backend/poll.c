@@ -16,6 +16,8 @@
 #include "core/memory.h"
 #include "os/clock.h"
 #include "os/lock.h"
+
+#if PLX__HAS_POLL
 #include "os/posix.h"
 
 #include <string.h>
@@ -431,3 +433,5 @@ const plx__backend plx__backend_poll = {
     .wake = pl_wake,
     .descriptor = pl_descriptor,
 };
+
+#endif

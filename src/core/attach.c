@@ -78,14 +78,14 @@ int plx__attachment_watch(plx__attachment *attachment, plx_fd fd)
 void plx__attachment_unwatch(plx__attachment *attachment)
 {
     plx_registry *registry = attachment->registry;
-    plx_fd fd = (plx_fd)attachment->key.fd;
+    plx_fd fd = plx__descriptor_of(attachment->key.fd);
     uint32_t calls = 0;
 
     if (!attachment->watched)
         return;
     attachment->watched = false;
     plx__watch watch = plx__watch_attached(fd, attachment->key.tag);
-    (void)plx__entry_hide(plx__pages_get(&registry->table.pages, (size_t)fd));
+    (void)plx__entry_hide(plx__pages_get(&registry->table.pages, attachment->key.fd));
     if (registry->backend->remove(registry->state, &watch, &calls) < 0)
         atomic_store_explicit(&registry->suspect, true, PLX__RELEASE);
     registry->lock_calls += calls;

@@ -102,8 +102,8 @@ static int registry_add_over(plx_registry *registry, plx__entry *entry, const st
 /* Whether there may be memory for a number: a large one must mean something first. */
 static bool registry_plausible(plx_registry *registry, plx_fd fd)
 {
-    if (fd < 0 || plx__pages_fit(&registry->table.pages, (size_t)fd))
-        return fd >= 0;
+    if (!plx__descriptor_valid(fd) || plx__pages_fit(&registry->table.pages, plx__descriptor_number(fd)))
+        return plx__descriptor_valid(fd);
     registry->lock_calls++;
     return plx__descriptor_is_open(fd);
 }
@@ -129,7 +129,7 @@ static int registry_register(plx_registry *registry, const struct registration *
             rc = old & PLX__ARMED ? -EINVAL : registry_add_new(registry, entry, wanted, tag);
     }
     if (entry && rc < 0 && fresh)
-        plx__pages_unmake(&registry->table.pages, (size_t)wanted->fd);
+        plx__pages_unmake(&registry->table.pages, plx__descriptor_number(wanted->fd));
     plx__registry_unlock(registry);
     return rc;
 }
@@ -418,7 +418,7 @@ bool plx__harvest_slow(plx__harvest *harvest, const plx__key *key, uint32_t flag
     if (!plx__entry_claim(entry, tag, interest))
         return false;
     if (interest & PLX_ONESHOT && !(registry->backend->modes & PLX_ONESHOT))
-        registry_disarm(registry, entry, (plx_fd)key->fd, tag);
+        registry_disarm(registry, entry, plx__descriptor_of(key->fd), tag);
     *event = (plx_event){.token = token, .flags = flags, .native = native};
     return true;
 }

@@ -24,6 +24,7 @@
 #define PLX__TABLE_H
 
 #include "core/pages.h"
+#include "os/descriptor.h"
 
 #define PLX__NATIVE 1u
 #define PLX__SLOW   2u
@@ -34,7 +35,7 @@
 #define PLX__GENERATION 0xffffffe0u
 
 typedef struct plx__key {
-    uint32_t fd;
+    uint32_t fd; /* its number, see descriptor.h */
     uint32_t tag;
 } plx__key;
 
@@ -91,13 +92,13 @@ static inline plx__watch plx__watch_of(plx_fd fd, uint32_t tag, uint32_t interes
     uint32_t flags = tag & PLX__NATIVE ? interest : interest & (PLX__READINESS | PLX__MODES);
     bool loud = tag & PLX__ARMED && (tag & PLX__NATIVE || interest & PLX__READINESS);
 
-    return (plx__watch){.key = {.fd = (uint32_t)fd, .tag = plx__tag_key(tag)}, .flags = loud ? flags : 0};
+    return (plx__watch){.key = {.fd = plx__descriptor_number(fd), .tag = plx__tag_key(tag)}, .flags = loud ? flags : 0};
 }
 
 /* The same of one that the library itself has attached: see attach.h. */
 static inline plx__watch plx__watch_attached(plx_fd fd, uint32_t tag)
 {
-    return (plx__watch){.key = {.fd = (uint32_t)fd, .tag = plx__tag_key(tag)}, .flags = PLX_READABLE};
+    return (plx__watch){.key = {.fd = plx__descriptor_number(fd), .tag = plx__tag_key(tag)}, .flags = PLX_READABLE};
 }
 
 /* The next generation, with these bits. */
@@ -156,8 +157,9 @@ static inline void plx__entry_publish(plx__entry *entry, plx_token token, uint32
 /* The entry of a descriptor that has a registration, else NULL. */
 static inline plx__entry *plx__table_find(const plx__table *table, plx_fd fd)
 {
-    plx__entry *page = plx__pages_find(&table->pages, (uint32_t)fd);
-    plx__entry *entry = page ? page + ((uint32_t)fd & (PLX__PAGE_SIZE - 1)) : NULL;
+    uint32_t number = plx__descriptor_number(fd);
+    plx__entry *page = plx__pages_find(&table->pages, number);
+    plx__entry *entry = page ? page + (number & (PLX__PAGE_SIZE - 1)) : NULL;
 
     return entry && atomic_load_explicit(&entry->tag, PLX__RELAXED) & PLX__USED ? entry : NULL;
 }
@@ -171,7 +173,7 @@ bool plx__table_spans(const plx__table *table, plx_fd fd);
 /* The entry of a descriptor, made if it is new; NULL when out of memory. */
 plx__entry *plx__table_make(plx__table *table, plx_fd fd);
 
-/* The first registration, or attachment, at or after *fd, and the number after it in *fd; false at the end. */
-bool plx__table_next(const plx__table *table, size_t *fd, plx__watch *watch);
+/* The first registration, or attachment, at or after the number *next, and the one after it there; false at the end. */
+bool plx__table_next(const plx__table *table, size_t *next, plx__watch *watch);
 
 #endif

@@ -51,7 +51,7 @@ static int timers_watch_alarm(plx_registry *registry, int alarm)
 {
     uint32_t calls = 0;
     plx__watch watch = {
-        .key = {.fd = (uint32_t)alarm, .tag = PLX__ALARM_TAG},
+        .key = {.fd = plx__descriptor_number((plx_fd)alarm), .tag = PLX__ALARM_TAG},
         .flags = PLX_READABLE | (registry->backend->modes & PLX_EDGE),
     };
     int rc = registry->backend->add(registry->state, &watch, &calls);

@@ -3,9 +3,9 @@
 #include "os/config.h"
 
 #include "os/alarm.h"
-#include "os/linux.h"
 
 #if PLX__HAS_EPOLL
+#include "os/linux.h"
 
 #include <sys/timerfd.h>
 

@@ -4,7 +4,7 @@
 
 #include "os/alarm.h"
 
-#if !PLX__HAS_EPOLL
+#if !PLX__HAS_ALARM
 
 int plx__clock_boottime(plx_nanos *now)
 {

@@ -4,7 +4,7 @@
 
 #include "os/barrier.h"
 
-#if !PLX__HAS_MEMBARRIER
+#if PLX__HAS_POSIX && !PLX__HAS_MEMBARRIER
 
 bool plx__barrier_prepare(void)
 {

@@ -14,6 +14,12 @@ static inline plx_nanos plx__clock_add(plx_nanos start, plx_nanos duration)
 }
 
 /* Milliseconds for a kernel that counts in them: rounded up, at most INT32_MAX, -1 for ever. */
-int plx__clock_milliseconds(plx_nanos duration);
+static inline int plx__clock_milliseconds(plx_nanos duration)
+{
+    if (duration < 0)
+        return -1;
+    plx_nanos whole = duration / 1000000 + (duration % 1000000 != 0);
+    return whole > INT32_MAX ? INT32_MAX : (int)whole;
+}
 
 #endif

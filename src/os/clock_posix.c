@@ -3,6 +3,8 @@
 #include "os/config.h"
 
 #include "os/clock.h"
+
+#if PLX__HAS_POSIX
 #include "os/posix.h"
 
 plx_nanos plx__clock_now(void)
@@ -13,10 +15,4 @@ plx_nanos plx__clock_now(void)
     return (plx_nanos)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-int plx__clock_milliseconds(plx_nanos duration)
-{
-    if (duration < 0)
-        return -1;
-    plx_nanos whole = duration / 1000000 + (duration % 1000000 != 0);
-    return whole > INT32_MAX ? INT32_MAX : (int)whole;
-}
+#endif

@@ -3,33 +3,69 @@
  * What this system has. The only file that tests macros of operating systems; every
  * source file includes it first, directly or through a header, because it also asks
  * the C library for what lies beyond ISO C.
+ *
+ * -DPLX_OS=posix, kqueue or event_ports uses that of a system and no more.
  */
 #ifndef PLX__CONFIG_H
 #define PLX__CONFIG_H
 
-#if defined(__linux__)
+#define PLX__OS_posix       1
+#define PLX__OS_kqueue      2
+#define PLX__OS_event_ports 3
+#define PLX__OS_linux       4
+#define PLX__OS_windows     5
+
+#define PLX__OS_NUMBER(name) PLX__OS_##name
+#define PLX__OS_NAMED(name)  PLX__OS_NUMBER(name)
+
+#if defined(PLX_OS)
+#define PLX__OS PLX__OS_NAMED(PLX_OS)
+#elif defined(__linux__)
+#define PLX__OS PLX__OS_linux
+#elif defined(_WIN32)
+#define PLX__OS PLX__OS_windows
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
+    defined(__DragonFly__)
+#define PLX__OS PLX__OS_kqueue
+#elif defined(__sun)
+#define PLX__OS PLX__OS_event_ports
+#else
+#define PLX__OS PLX__OS_posix
+#endif
+
+#if PLX__OS == 0
+#error "PLX_OS is posix, kqueue or event_ports"
+#endif
+
+#define PLX__HAS_EPOLL       (PLX__OS == PLX__OS_linux)
+#define PLX__HAS_KQUEUE      (PLX__OS == PLX__OS_kqueue)
+#define PLX__HAS_EVENT_PORTS (PLX__OS == PLX__OS_event_ports)
+#define PLX__HAS_IOCP        (PLX__OS == PLX__OS_windows)
+#define PLX__HAS_POSIX       (PLX__OS != PLX__OS_windows)
+#define PLX__HAS_POLL        PLX__HAS_POSIX
+#define PLX__HAS_PIPE2       PLX__HAS_EPOLL
+
+/* Readable once a process has ended: PLX__HAS_PIDFD. Readable at a point in time: PLX__HAS_ALARM. */
+#define PLX__HAS_PIDFD PLX__HAS_EPOLL
+#define PLX__HAS_ALARM PLX__HAS_EPOLL
+
+#if PLX__HAS_EPOLL
 #define _GNU_SOURCE 1
-#define PLX__HAS_EPOLL 1
-#define PLX__HAS_PIPE2 1
-#define PLX__HAS_PIDFD 1
 #include <sys/syscall.h>
-#ifdef SYS_futex /* 32-bit RISC-V has another */
+#elif PLX__OS == PLX__OS_posix
+#define _XOPEN_SOURCE 700 /* POSIX.1-2008, and the alternate stacks of signals */
+#endif
+
+#if PLX__HAS_EPOLL && defined(SYS_futex) /* 32-bit RISC-V has another */
 #define PLX__HAS_FUTEX 1
 #else
 #define PLX__HAS_FUTEX 0
 #endif
-#ifdef SYS_membarrier /* Linux 4.3 */
+
+#if PLX__HAS_EPOLL && defined(SYS_membarrier) /* Linux 4.3 */
 #define PLX__HAS_MEMBARRIER 1
 #else
 #define PLX__HAS_MEMBARRIER 0
-#endif
-#else
-#define _XOPEN_SOURCE 700 /* POSIX.1-2008, and the alternate stacks of signals */
-#define PLX__HAS_EPOLL 0
-#define PLX__HAS_FUTEX 0
-#define PLX__HAS_MEMBARRIER 0
-#define PLX__HAS_PIPE2 0
-#define PLX__HAS_PIDFD 0
 #endif
 
 /* How paths are watched; -DPOLLUX_PATHS=scan asks for the way that needs nothing. */
@@ -38,8 +74,6 @@
 #else
 #define PLX__HAS_INOTIFY 0
 #endif
-
-#define PLX__HAS_POLL 1
 
 /* For functions that are rarely called and must not make the ones that call them slower. */
 #if defined(__GNUC__)

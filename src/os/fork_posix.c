@@ -7,6 +7,7 @@
 
 #include "os/fork.h"
 
+#if PLX__HAS_POSIX
 #include <pthread.h>
 
 _Atomic(uint32_t) plx__fork_generation;
@@ -33,3 +34,5 @@ int plx__fork_watch(void)
 
     return plx__fork_call(&watched, fork_child);
 }
+
+#endif

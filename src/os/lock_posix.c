@@ -4,7 +4,7 @@
 
 #include "os/lock.h"
 
-#if !PLX__HAS_FUTEX
+#if PLX__HAS_POSIX && !PLX__HAS_FUTEX
 
 #include <time.h>
 

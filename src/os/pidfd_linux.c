@@ -15,29 +15,32 @@
 /* P_PIDFD, which older C libraries do not name. */
 #define PIDFD_TYPE ((idtype_t)3)
 
-int plx__pidfd_open(plx_pid pid)
+int plx__pidfd_open(plx_pid pid, plx_fd *pidfd)
 {
     int saved = errno;
     int rc = plx__result(plx__linux.pidfd_open(pid, 0), saved);
 
     if (rc == -ENOSYS || rc == -EPERM || rc == -ENODEV)
         return -ENOTSUP;
-    return rc == -EINVAL || rc == -ENOENT ? -ESRCH : rc;
+    if (rc < 0)
+        return rc == -EINVAL || rc == -ENOENT ? -ESRCH : rc;
+    *pidfd = rc;
+    return 0;
 }
 
-void plx__pidfd_close(int pidfd)
+void plx__pidfd_close(plx_fd pidfd)
 {
     plx__close(pidfd);
 }
 
-static int pidfd_wait(int pidfd, plx_pid pid, int options, plx_exit *status)
+static int pidfd_wait(plx_fd pidfd, plx_pid pid, int options, plx_exit *status)
 {
     int rc = plx__process_wait(PIDFD_TYPE, (id_t)pidfd, options, status);
 
     return rc == -EINVAL ? plx__process_wait(P_PID, (id_t)pid, options, status) : rc;
 }
 
-int plx__pidfd_look(int pidfd, plx_pid pid, plx_exit *status)
+int plx__pidfd_look(plx_fd pidfd, plx_pid pid, plx_exit *status)
 {
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};
     int rc = pidfd_wait(pidfd, pid, WNOWAIT, status);
@@ -50,7 +53,7 @@ int plx__pidfd_look(int pidfd, plx_pid pid, plx_exit *status)
     return rc > 0 ? -ECHILD : rc;
 }
 
-bool plx__pidfd_reap(int pidfd, plx_pid pid)
+bool plx__pidfd_reap(plx_fd pidfd, plx_pid pid)
 {
     plx_exit status;
     int rc = pidfd_wait(pidfd, pid, 0, &status);

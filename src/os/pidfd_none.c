@@ -6,24 +6,25 @@
 
 #if !PLX__HAS_PIDFD
 
-int plx__pidfd_open(plx_pid pid)
+int plx__pidfd_open(plx_pid pid, plx_fd *pidfd)
 {
     (void)pid;
+    (void)pidfd;
     return -ENOTSUP;
 }
 
-void plx__pidfd_close(int pidfd)
+void plx__pidfd_close(plx_fd pidfd)
 {
     (void)pidfd;
 }
 
-int plx__pidfd_look(int pidfd, plx_pid pid, plx_exit *status)
+int plx__pidfd_look(plx_fd pidfd, plx_pid pid, plx_exit *status)
 {
     (void)pidfd;
     return plx__process_look(pid, status);
 }
 
-bool plx__pidfd_reap(int pidfd, plx_pid pid)
+bool plx__pidfd_reap(plx_fd pidfd, plx_pid pid)
 {
     (void)pidfd;
     return plx__process_reap(pid);

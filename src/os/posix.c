@@ -3,6 +3,8 @@
 #include "os/config.h"
 
 #include "os/descriptor.h"
+
+#if PLX__HAS_POSIX
 #include "os/posix.h"
 
 #include <fcntl.h>
@@ -217,3 +219,5 @@ void plx__listing_close(DIR *listing)
 
     (void)plx__result(plx__posix.closedir(listing), saved);
 }
+
+#endif

@@ -16,10 +16,10 @@
 int  plx__process_look(plx_pid pid, plx_exit *status);
 bool plx__process_reap(plx_pid pid);
 
-/* A descriptor that is readable once the process has ended; -ENOTSUP where there is none. */
-int  plx__pidfd_open(plx_pid pid);
-void plx__pidfd_close(int pidfd);
-int  plx__pidfd_look(int pidfd, plx_pid pid, plx_exit *status);
-bool plx__pidfd_reap(int pidfd, plx_pid pid);
+/* 0 and a descriptor that is readable once the process has ended; -ENOTSUP where there is none. */
+int  plx__pidfd_open(plx_pid pid, plx_fd *pidfd);
+void plx__pidfd_close(plx_fd pidfd);
+int  plx__pidfd_look(plx_fd pidfd, plx_pid pid, plx_exit *status);
+bool plx__pidfd_reap(plx_fd pidfd, plx_pid pid);
 
 #endif

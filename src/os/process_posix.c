@@ -7,6 +7,8 @@
 #include "os/config.h"
 
 #include "os/process.h"
+
+#if PLX__HAS_POSIX
 #include "os/process_wait.h"
 
 int plx__process_wait(idtype_t type, id_t id, int options, plx_exit *status)
@@ -47,3 +49,5 @@ bool plx__process_reap(plx_pid pid)
 
     return rc == 1 || rc == -ECHILD;
 }
+
+#endif

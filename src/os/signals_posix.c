@@ -12,8 +12,10 @@
 
 #include "os/fork.h"
 #include "os/lock.h"
-#include "os/posix.h"
 #include "os/signals.h"
+
+#if PLX__HAS_POSIX
+#include "os/posix.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -403,3 +405,5 @@ void plx__signals_remove(plx__signal_watch *watches, int count)
     signals_settle();
     signals_drop_lock(&mask);
 }
+
+#endif

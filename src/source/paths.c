@@ -132,15 +132,15 @@ static void paths_detach(plx__attachment *attachment)
 static const plx__attachment_kind paths_watched = {.report = paths_report, .detach = paths_detach};
 static const plx__attachment_kind paths_looked_at = {.tick = paths_tick, .detach = paths_detach};
 
-static int paths_attach(plx_paths *paths, plx_registry *registry, int descriptor)
+static int paths_attach(plx_paths *paths, plx_registry *registry, plx_fd descriptor)
 {
     int rc = plx__registry_lock(registry);
 
     if (rc < 0)
         return rc;
-    paths->attachment.kind = descriptor < 0 ? &paths_looked_at : &paths_watched;
+    paths->attachment.kind = descriptor == PLX__NO_DESCRIPTOR ? &paths_looked_at : &paths_watched;
     plx__attach(registry, &paths->attachment);
-    if (descriptor < 0)
+    if (descriptor == PLX__NO_DESCRIPTOR)
         rc = plx__attachment_tick(&paths->attachment);
     else
         rc = plx__attachment_watch(&paths->attachment, descriptor);
@@ -156,7 +156,7 @@ static int paths_make(plx_registry *registry, plx_token token, plx_paths **paths
 {
     const plx__paths_way *way = plx__paths_way_used;
     plx_paths *made = plx__memory_get(&registry->memory, sizeof *made);
-    int descriptor = -1;
+    plx_fd descriptor = PLX__NO_DESCRIPTOR;
 
     if (!made)
         return -ENOMEM;

@@ -24,7 +24,7 @@ typedef struct plx__paths_way {
     plx_nanos interval; /* how often it looks; 0: its descriptor tells */
 
     /* The descriptor to wait for in *descriptor; it is left alone where there is none. */
-    int (*open)(void *state, const plx_allocator *memory, int *descriptor);
+    int (*open)(void *state, const plx_allocator *memory, plx_fd *descriptor);
     /* Gives back what is held but the descriptor's number; closes it unless that was done. */
     void (*fini)(void *state);
 

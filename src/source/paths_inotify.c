@@ -42,7 +42,7 @@ static void in_fini(void *state)
     plx__memory_put(in->memory, in->entries);
 }
 
-static int in_open(void *state, const plx_allocator *memory, int *descriptor)
+static int in_open(void *state, const plx_allocator *memory, plx_fd *descriptor)
 {
     in_state *in = state;
     int rc;

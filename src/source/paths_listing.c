@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Listings of watched paths, kept and compared. See paths_scan.c. */
+#include "os/config.h"
+
+#include "source/paths.h"
+
+#if PLX__HAS_POSIX
 #include "source/paths_listing.h"
 
 #include "core/memory.h"
@@ -437,3 +442,5 @@ int plx__listing_begin(sc_state *sc, sc_watch *watch)
     watch->changes = changes;
     return rc;
 }
+
+#endif

@@ -7,6 +7,11 @@
  * theirs). If something differs, the next plx_paths_next makes changes of it. Names that
  * went and names that came are paired by inode: a rename, with a cookie made up here.
  */
+#include "os/config.h"
+
+#include "source/paths.h"
+
+#if PLX__HAS_POSIX
 #include "source/paths_listing.h"
 
 #include "core/memory.h"
@@ -32,7 +37,7 @@ static void sc_fini(void *state)
     plx__names_fini(&sc->entries);
 }
 
-static int sc_open(void *state, const plx_allocator *memory, int *descriptor)
+static int sc_open(void *state, const plx_allocator *memory, plx_fd *descriptor)
 {
     sc_state *sc = state;
 
@@ -173,3 +178,5 @@ const plx__paths_way plx__paths_scan = {
     .any = sc_any,
     .detach = sc_detach,
 };
+
+#endif

@@ -21,11 +21,12 @@
 
 #include "os/config.h"
 
+#include "source/paths.h"
+
 #if PLX__HAS_INOTIFY
 
 #include "os/linux.h"
 #include "source/names.h"
-#include "source/paths.h"
 
 typedef struct in_place  in_place;
 typedef struct in_target in_target;

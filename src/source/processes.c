@@ -28,7 +28,7 @@ struct plx_process {
     _Atomic(bool) closed;
     _Atomic(bool) reported;
     plx_process *next, **link; /* those whose numbers have the same end; what follows, too, under their lock */
-    int pidfd;                 /* -1: none */
+    plx_fd pidfd;              /* PLX__NO_DESCRIPTOR: none */
     bool over;                 /* its poller was closed */
     int known;                 /* 1: `status`; -ECHILD; 0: not yet */
     bool reaped;
@@ -66,7 +66,7 @@ static int process_look(plx_process *process)
 {
     if (process->known || process->over)
         return process->known;
-    int rc = process->pidfd >= 0 ? plx__pidfd_look(process->pidfd, process->pid, &process->status)
+    int rc = process->pidfd != PLX__NO_DESCRIPTOR ? plx__pidfd_look(process->pidfd, process->pid, &process->status)
                                  : plx__process_look(process->pid, &process->status);
     if (rc == 1 || rc == -ECHILD)
         process->known = rc;
@@ -76,14 +76,14 @@ static int process_look(plx_process *process)
 /* By number there is no telling a later process with it, so one reaping is for all. */
 static void process_reap(plx_process *process)
 {
-    bool by_pidfd = process->pidfd >= 0;
+    bool by_pidfd = process->pidfd != PLX__NO_DESCRIPTOR;
 
     for (plx_process *other = *process_list(process->pid); other; other = other->next)
         if (other->pid == process->pid)
             (void)process_look(other);
     process->reaped = by_pidfd ? plx__pidfd_reap(process->pidfd, process->pid) : plx__process_reap(process->pid);
     for (plx_process *other = *process_list(process->pid); other; other = other->next)
-        if (other->pid == process->pid && other->pidfd < 0)
+        if (other->pid == process->pid && other->pidfd == PLX__NO_DESCRIPTOR)
             other->reaped |= process->reaped;
 }
 
@@ -174,7 +174,7 @@ static void process_tell(plx__signal_watch *watch, const plx_signal_info *info)
 static bool process_tick(plx__attachment *attachment)
 {
     plx_process *process = process_of(attachment);
-    bool needed = process->pidfd < 0 && !atomic_load_explicit(&process->reported, PLX__RELAXED);
+    bool needed = process->pidfd == PLX__NO_DESCRIPTOR && !atomic_load_explicit(&process->reported, PLX__RELAXED);
 
     if (needed)
         process_push(process);
@@ -209,9 +209,9 @@ static void process_release(plx_process *process, bool forked)
     if (process->watching && !forked)
         plx__signals_remove(&process->watch, 1);
     process->watching = false;
-    if (process->pidfd >= 0)
+    if (process->pidfd != PLX__NO_DESCRIPTOR)
         plx__pidfd_close(process->pidfd);
-    process->pidfd = -1;
+    process->pidfd = PLX__NO_DESCRIPTOR;
 }
 
 static void process_detach(plx__attachment *attachment)
@@ -235,13 +235,12 @@ static const plx__attachment_kind process_attachment = {
 static int process_watch(plx_process *process)
 {
     plx__lock_take(&processes_lock); /* who reaps it finds this object with its pidfd, or there is none any more */
-    int rc = plx__pidfd_open(process->pid);
-    process->pidfd = rc < 0 ? -1 : rc;
+    int rc = plx__pidfd_open(process->pid, &process->pidfd);
     process_list_add(process);
     plx__lock_drop(&processes_lock);
     process->registry->lock_calls++;
     plx__attach(process->registry, &process->attachment);
-    if (rc >= 0) {
+    if (rc == 0) {
         rc = plx__attachment_watch(&process->attachment, process->pidfd);
         if (rc == -EPERM) {
             plx__lock_take(&processes_lock);
@@ -279,7 +278,7 @@ int plx_process_open(plx_registry *registry, plx_token token, plx_pid pid, plx_p
     made->registry = registry;
     made->token = token;
     made->pid = pid;
-    made->pidfd = -1;
+    made->pidfd = PLX__NO_DESCRIPTOR;
     atomic_init(&made->holds, 1);
     rc = plx__registry_lock(registry);
     if (rc < 0)
