@@ -40,6 +40,7 @@ set(POLLUX_SOURCES
     src/os/barrier_none.c
     src/os/clock_posix.c
     src/os/fork_posix.c
+    src/os/hints_none.c
     src/os/linux.c
     src/os/lock_futex.c
     src/os/lock_posix.c

@@ -49,6 +49,9 @@
 #define PLX__HAS_PIDFD PLX__HAS_EPOLL
 #define PLX__HAS_ALARM PLX__HAS_EPOLL
 
+/* Told that a file changed, and not what: hints.h. */
+#define PLX__HAS_HINTS 0
+
 #if PLX__HAS_EPOLL
 #define _GNU_SOURCE 1
 #include <sys/syscall.h>
