@@ -23,6 +23,7 @@ set(POLLUX_SOURCES
     src/core/wheel.c
     src/backend/backend.c
     src/backend/epoll.c
+    src/backend/event_ports.c
     src/backend/poll.c
     src/source/names.c
     src/source/paths.c
@@ -46,6 +47,7 @@ set(POLLUX_SOURCES
     src/os/lock_posix.c
     src/os/pidfd_linux.c
     src/os/pidfd_none.c
+    src/os/ports.c
     src/os/posix.c
     src/os/process_posix.c
     src/os/signals_posix.c)

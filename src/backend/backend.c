@@ -12,6 +12,9 @@ const plx__backend *const plx__backends[] = {
 #if PLX__HAS_EPOLL
     &plx__backend_epoll,
 #endif
+#if PLX__HAS_EVENT_PORTS
+    &plx__backend_event_ports,
+#endif
 #if PLX__HAS_POLL
     &plx__backend_poll,
 #endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* poll(2)'s flags and ours, for the kernel interfaces that speak in them. */
+#ifndef PLX__POLL_BITS_H
+#define PLX__POLL_BITS_H
+
+#include "core/table.h"
+#include "os/posix.h"
+
+static inline short plx__poll_events(uint32_t flags)
+{
+    int events = (flags & PLX_READABLE ? POLLIN : 0) | (flags & PLX_WRITABLE ? POLLOUT : 0) |
+                 (flags & PLX_PRIORITY ? POLLPRI : 0) |
+                 (flags & (PLX_READABLE | PLX_READ_CLOSED) ? PLX__POLLRDHUP : 0);
+
+    return (short)events;
+}
+
+/* A hang-up is the end of both directions; of a pipe, its readers' end may be an error alone. */
+static inline uint32_t plx__poll_flags(int revents, int fd, uint32_t *calls)
+{
+    uint32_t flags = (revents & POLLIN ? PLX_READABLE : 0) | (revents & POLLOUT ? PLX_WRITABLE : 0) |
+                     (revents & POLLPRI ? PLX_PRIORITY : 0) | (revents & PLX__POLLRDHUP ? PLX_READ_CLOSED : 0) |
+                     (revents & (POLLERR | POLLNVAL) ? PLX_ERROR : 0) | (revents & POLLHUP ? PLX_WRITE_CLOSED : 0);
+
+    if (revents & POLLHUP) {
+        flags |= PLX_READ_CLOSED;
+    } else if (revents & POLLERR) {
+        ++*calls;
+        flags |= plx__is_pipe(fd) ? PLX_WRITE_CLOSED : 0;
+    }
+    return flags;
+}
+
+#endif
