@@ -20,7 +20,10 @@ enum seam_call {
     SEAM_PIPE,
     SEAM_FSTAT,
     SEAM_POLL,
+    SEAM_RECV,
+    SEAM_GETSOCKOPT,
     SEAM_CLOCK,
+    SEAM_SETCLOCK,
     SEAM_SIGACTION,
     SEAM_WAITID,
     SEAM_KILL,
@@ -55,7 +58,10 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_PIPE] = "pipe",
     [SEAM_FSTAT] = "fstat",
     [SEAM_POLL] = "poll",
+    [SEAM_RECV] = "recv",
+    [SEAM_GETSOCKOPT] = "getsockopt",
     [SEAM_CLOCK] = "clock_gettime",
+    [SEAM_SETCLOCK] = "pthread_condattr_setclock",
     [SEAM_SIGACTION] = "sigaction",
     [SEAM_WAITID] = "waitid",
     [SEAM_KILL] = "kill",
@@ -153,9 +159,28 @@ static inline int seam_poll(struct pollfd *fds, nfds_t count, int milliseconds)
     return seam_fails(SEAM_POLL) ? -1 : seam.posix.poll(fds, count, milliseconds);
 }
 
+static inline ssize_t seam_recv(int fd, void *buffer, size_t size, int flags)
+{
+    return seam_fails(SEAM_RECV) ? -1 : seam.posix.recv(fd, buffer, size, flags);
+}
+
+static inline int seam_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+    return seam_fails(SEAM_GETSOCKOPT) ? -1 : seam.posix.getsockopt(fd, level, name, value, size);
+}
+
 static inline int seam_clock(clockid_t clock, struct timespec *now)
 {
     return seam_fails(SEAM_CLOCK) ? -1 : seam.posix.clock_gettime(clock, now);
+}
+
+static inline int seam_setclock(pthread_condattr_t *attributes, clockid_t clock)
+{
+    int saved = errno;
+    int rc = seam_fails(SEAM_SETCLOCK) ? errno : seam.posix.condattr_setclock(attributes, clock);
+
+    errno = saved;
+    return rc;
 }
 
 static inline int seam_sigaction(int number, const struct sigaction *action, struct sigaction *was)
@@ -317,7 +342,10 @@ static inline void seam_install(void)
         .pipe = seam_pipe,
         .fstat = seam_fstat,
         .poll = seam_poll,
+        .recv = seam_recv,
+        .getsockopt = seam_getsockopt,
         .clock_gettime = seam_clock,
+        .condattr_setclock = seam_setclock,
         .sigaction = seam_sigaction,
         .waitid = seam_waitid,
         .kill = seam_kill,
@@ -360,13 +388,13 @@ static inline void seam_fail(enum seam_call call, long number, int error)
     atomic_store(&seam.fail_call, number ? (int)call : (int)SEAM_CALLS);
 }
 
-/* All that count as system calls: a clock is read without one. */
+/* All that count as system calls: a clock is read without one, and conditions are the C library's. */
 static inline long seam_total(void)
 {
     long total = 0;
 
     for (int i = 0; i < SEAM_CALLS; i++)
-        total += i == SEAM_CLOCK ? 0 : atomic_load(&seam.made[i]);
+        total += i == SEAM_CLOCK || i == SEAM_SETCLOCK ? 0 : atomic_load(&seam.made[i]);
     return total;
 }
 

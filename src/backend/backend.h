@@ -18,6 +18,7 @@ typedef struct plx__backend {
     const char *name;
     plx_backend id;
     uint32_t    modes;   /* PLX_EDGE, PLX_EXCLUSIVE: has them. PLX_ONESHOT: disarms by itself */
+    uint32_t    lacks;   /* PLX_PRIORITY: never. PLX_READ_CLOSED: only beside PLX_READABLE */
     bool        native;  /* takes the kernel's own flags */
     bool        shared;  /* several threads may be in wait at once */
     size_t      state_size;
@@ -59,6 +60,14 @@ typedef struct plx__backend {
     /* A descriptor that is readable when a wait would return; -ENOTSUP without one. */
     int (*descriptor)(void *state);
 } plx__backend;
+
+/* What of an interest, its mode included, the kernel does not do. */
+static inline uint32_t plx__backend_missing(const plx__backend *backend, uint32_t interest)
+{
+    uint32_t lacks = backend->lacks & ~(interest & PLX_READABLE ? PLX_READ_CLOSED : 0u);
+
+    return interest & (lacks | ((PLX_EDGE | PLX_EXCLUSIVE) & ~backend->modes));
+}
 
 extern const plx__backend plx__backend_epoll;
 extern const plx__backend plx__backend_event_ports;

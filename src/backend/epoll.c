@@ -327,6 +327,7 @@ const plx__backend plx__backend_epoll = {
     .name = "epoll",
     .id = PLX_BACKEND_EPOLL,
     .modes = PLX_EDGE | PLX_ONESHOT | PLX_EXCLUSIVE,
+    .lacks = 0,
     .native = true,
     .shared = true,
     .state_size = sizeof(struct ep_state),

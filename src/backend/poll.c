@@ -9,6 +9,9 @@
  * what the sleeper found for a number that changed meanwhile is not believed: it will be
  * found again. While it sleeps the kernel holds a reference to every file in the array,
  * therefore remove waits until it is out.
+ *
+ * Where poll(2) has no POLLRDHUP, the end of what a peer writes is seen by a peek at a stream
+ * that is readable: behind data that nobody has read it cannot be seen.
  */
 #include "os/config.h"
 
@@ -28,6 +31,7 @@ struct pl_slot {
     plx__identity identity;
     uint64_t changed; /* the visit to the kernel during which it changed */
     bool gone;        /* the number was found closed, or to be another file: silent */
+    bool peeked;      /* its end is seen by a peek alone */
 };
 
 struct pl_state {
@@ -181,6 +185,14 @@ static uint32_t *pl_place(struct pl_state *pl, const plx__watch *watch)
     return plx__pages_get(&pl->places, watch->key.fd);
 }
 
+static bool pl_peeked(int fd, uint32_t *calls)
+{
+    if (PLX__POLLRDHUP)
+        return false;
+    ++*calls;
+    return plx__is_stream(fd);
+}
+
 static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
 {
     struct pl_state *pl = state;
@@ -193,6 +205,7 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
     ++*calls;
     if (rc < 0)
         return rc;
+    bool peeked = pl_peeked(fd, calls);
     plx__lock_take(&pl->lock);
     uint32_t *place = plx__pages_make(&pl->places, watch->key.fd);
     if (!place || (!*place && pl->count == pl->capacity && pl_grow(pl) < 0)) {
@@ -210,7 +223,7 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
     if (!replaces)
         *place = (uint32_t)pl->count++;
     pl->set[*place] = pl_interest(replaces ? &(plx__watch){.key = watch->key} : watch);
-    pl->slots[*place] = (struct pl_slot){.key = watch->key, .identity = identity};
+    pl->slots[*place] = (struct pl_slot){.key = watch->key, .identity = identity, .peeked = peeked};
     pl_mark(pl, &pl->slots[*place]);
     pl->changed = true;
 unlock:
@@ -282,7 +295,16 @@ static int pl_rebuild(void *state, const plx__table *table, uint32_t *calls)
 
 /* ---- Waiting --------------------------------------------------------------- */
 
-static uint32_t pl_flags(int revents, int fd, uint32_t *calls)
+/* The look takes the socket's error along, if one has come since poll(2): it is told here. */
+static uint32_t pl_peek(int fd, uint32_t *calls)
+{
+    int rc = plx__peek(fd);
+
+    ++*calls;
+    return rc == 0 ? PLX_READ_CLOSED : rc == -ECONNRESET ? PLX_ERROR : 0;
+}
+
+static uint32_t pl_flags(int revents, int fd, bool peeked, uint32_t *calls)
 {
     uint32_t flags = (revents & POLLIN ? PLX_READABLE : 0) | (revents & POLLOUT ? PLX_WRITABLE : 0) |
                      (revents & POLLPRI ? PLX_PRIORITY : 0) | (revents & PLX__POLLRDHUP ? PLX_READ_CLOSED : 0) |
@@ -293,6 +315,8 @@ static uint32_t pl_flags(int revents, int fd, uint32_t *calls)
     } else if (revents & POLLERR) {
         ++*calls;
         flags |= plx__is_pipe(fd) ? PLX_WRITE_CLOSED : 0;
+    } else if (peeked && revents & POLLIN) {
+        flags |= pl_peek(fd, calls);
     }
     return flags;
 }
@@ -329,7 +353,7 @@ static bool pl_collect_one(struct pl_state *pl, plx__harvest *harvest, const str
         !pl_believe(pl, place, found->revents, &harvest->calls))
         return false;
     memcpy(&event->token, &pl->slots[place].key, sizeof event->token);
-    event->flags = pl_flags(found->revents, found->fd, &harvest->calls);
+    event->flags = pl_flags(found->revents, found->fd, pl->slots[place].peeked, &harvest->calls);
     event->native = (unsigned short)found->revents;
     return true;
 }
@@ -420,6 +444,7 @@ const plx__backend plx__backend_poll = {
     .name = "poll",
     .id = PLX_BACKEND_POLL,
     .modes = 0,
+    .lacks = PLX__POLLRDHUP ? 0 : PLX_READ_CLOSED,
     .native = false,
     .shared = false,
     .state_size = sizeof(struct pl_state),

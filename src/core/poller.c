@@ -189,10 +189,8 @@ const char *plx_poller_backend(const plx_poller *poller)
 
 bool plx_poller_supports(const plx_poller *poller, uint32_t flags)
 {
-    const uint32_t everywhere = PLX_READABLE | PLX_WRITABLE | PLX_PRIORITY | PLX_READ_CLOSED | PLX_WRITE_CLOSED |
-                                PLX_ERROR | PLX_ONESHOT;
-
-    return poller && !(flags & ~(everywhere | poller->registry.backend->modes));
+    return poller && !(flags & ~(PLX__READINESS | PLX__MODES)) &&
+           !plx__backend_missing(poller->registry.backend, flags);
 }
 
 plx_nanos plx_poller_now(const plx_poller *poller)

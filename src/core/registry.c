@@ -189,8 +189,7 @@ static inline int registry_validate(const plx_registry *registry, plx_token toke
         return -EINVAL;
     if (interest & PLX_EXCLUSIVE && interest & (PLX_ONESHOT | PLX_PRIORITY | PLX_READ_CLOSED))
         return -EINVAL;
-    uint32_t missing = interest & (PLX_EDGE | PLX_EXCLUSIVE) & ~registry->backend->modes;
-    return missing ? -ENOTSUP : 0;
+    return plx__backend_missing(registry->backend, interest) ? -ENOTSUP : 0;
 }
 
 static inline struct registration registry_wanted(const plx_registry *registry, plx_fd fd, plx_token token,

@@ -78,6 +78,13 @@
 #define PLX__HAS_INOTIFY 0
 #endif
 
+/* Conditions can be timed by the monotonic clock. */
+#if defined(__APPLE__)
+#define PLX__HAS_CONDITION_CLOCK 0
+#else
+#define PLX__HAS_CONDITION_CLOCK PLX__HAS_POSIX
+#endif
+
 /* For functions that are rarely called and must not make the ones that call them slower. */
 #if defined(__GNUC__)
 #define PLX__RARE __attribute__((noinline, cold))

@@ -16,6 +16,8 @@ typedef struct plx__lock {
 
 typedef struct plx__condition {
     pthread_cond_t cond;
+    bool sliced;      /* it cannot be timed by the monotonic clock */
+    uint32_t signals; /* so far; under the lock */
 } plx__condition;
 
 static inline void plx__lock_take(plx__lock *lock)

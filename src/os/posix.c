@@ -67,6 +67,24 @@ static struct dirent *posix_readdir(DIR *folder)
     return readdir(folder);
 }
 
+#if PLX__HAS_CONDITION_CLOCK
+
+static int posix_condattr_setclock(pthread_condattr_t *attributes, clockid_t clock)
+{
+    return pthread_condattr_setclock(attributes, clock);
+}
+
+#else
+
+static int posix_condattr_setclock(pthread_condattr_t *attributes, clockid_t clock)
+{
+    (void)attributes;
+    (void)clock;
+    return ENOTSUP;
+}
+
+#endif
+
 PLX__SEAM plx__posix_calls plx__posix = {
     .close = close,
     .read = read,
@@ -74,7 +92,10 @@ PLX__SEAM plx__posix_calls plx__posix = {
     .pipe = posix_pipe,
     .fstat = posix_fstat,
     .poll = poll,
+    .recv = recv,
+    .getsockopt = getsockopt,
     .clock_gettime = clock_gettime,
+    .condattr_setclock = posix_condattr_setclock,
     .sigaction = sigaction,
     .waitid = waitid,
     .kill = kill,
@@ -152,6 +173,29 @@ bool plx__is_pipe(int fd)
     struct stat status;
 
     return plx__status(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+bool plx__is_stream(int fd)
+{
+    int type;
+    socklen_t size = sizeof type;
+    int saved = errno;
+    int rc = plx__result(plx__posix.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size), saved);
+
+    return rc == 0 && type == SOCK_STREAM;
+}
+
+int plx__peek(int fd)
+{
+#ifdef MSG_DONTWAIT
+    char byte;
+    int saved = errno;
+
+    return plx__result(plx__posix.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT), saved);
+#else
+    (void)fd;
+    return -EAGAIN;
+#endif
 }
 
 bool plx__descriptor_is_open(plx_fd fd)

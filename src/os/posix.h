@@ -13,10 +13,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -36,7 +38,10 @@ typedef struct plx__posix_calls {
     int (*pipe)(int fds[2]); /* both ends close-on-exec and non-blocking */
     int (*fstat)(int fd, struct stat *status);
     int (*poll)(struct pollfd *fds, nfds_t count, int milliseconds);
+    ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
+    int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);
     int (*clock_gettime)(clockid_t clock, struct timespec *now);
+    int (*condattr_setclock)(pthread_condattr_t *attributes, clockid_t clock); /* an errno value */
     int (*sigaction)(int number, const struct sigaction *action, struct sigaction *was);
     int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
     int (*kill)(pid_t pid, int number);
@@ -87,6 +92,15 @@ int plx__identify(int fd, plx__identity *identity);
  * as an error alone; only for a pipe does that mean that writing is over.
  */
 bool plx__is_pipe(int fd);
+
+/* A socket whose reads give 0 at the end of what the peer writes, and only there. */
+bool plx__is_stream(int fd);
+
+/*
+ * Looks at the next byte of a socket without waiting for it: 1; 0 at the end; -EAGAIN, also
+ * where there is no way to look without waiting.
+ */
+int plx__peek(int fd);
 
 /* A call's own result, or its negated errno after errno was put back to what it was. */
 static inline int plx__result(long rc, int saved)

@@ -21,7 +21,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 /* What is known of one number. */
