@@ -375,6 +375,7 @@ const plx__backend plx__backend_event_ports = {
     .name = "event_ports",
     .id = PLX_BACKEND_EVENT_PORTS,
     .modes = PLX_ONESHOT,
+    .lacks = PLX__POLLRDHUP ? 0 : PLX_READ_CLOSED,
     .native = false,
     .shared = true,
     .state_size = sizeof(struct po_state),

@@ -21,6 +21,7 @@
 #include "os/lock.h"
 
 #if PLX__HAS_POLL
+#include "backend/poll_bits.h"
 #include "os/posix.h"
 
 #include <string.h>
@@ -166,13 +167,9 @@ static void pl_mark(struct pl_state *pl, struct pl_slot *slot)
 /* A negative number is passed over by poll(2), hang-ups and errors included. */
 static struct pollfd pl_interest(const plx__watch *watch)
 {
-    uint32_t flags = watch->flags;
     int fd = (int)watch->key.fd;
-    int events = (flags & PLX_READABLE ? POLLIN : 0) | (flags & PLX_WRITABLE ? POLLOUT : 0) |
-                 (flags & PLX_PRIORITY ? POLLPRI : 0) |
-                 (flags & (PLX_READABLE | PLX_READ_CLOSED) ? PLX__POLLRDHUP : 0);
 
-    return (struct pollfd){.fd = flags ? fd : -1 - fd, .events = (short)events};
+    return (struct pollfd){.fd = watch->flags ? fd : -1 - fd, .events = plx__poll_events(watch->flags)};
 }
 
 static bool pl_same(const plx__identity *one, const plx__identity *other)
@@ -306,18 +303,10 @@ static uint32_t pl_peek(int fd, uint32_t *calls)
 
 static uint32_t pl_flags(int revents, int fd, bool peeked, uint32_t *calls)
 {
-    uint32_t flags = (revents & POLLIN ? PLX_READABLE : 0) | (revents & POLLOUT ? PLX_WRITABLE : 0) |
-                     (revents & POLLPRI ? PLX_PRIORITY : 0) | (revents & PLX__POLLRDHUP ? PLX_READ_CLOSED : 0) |
-                     (revents & (POLLERR | POLLNVAL) ? PLX_ERROR : 0) | (revents & POLLHUP ? PLX_WRITE_CLOSED : 0);
+    uint32_t flags = plx__poll_flags(revents, fd, calls);
 
-    if (revents & POLLHUP) {
-        flags |= PLX_READ_CLOSED;
-    } else if (revents & POLLERR) {
-        ++*calls;
-        flags |= plx__is_pipe(fd) ? PLX_WRITE_CLOSED : 0;
-    } else if (peeked && revents & POLLIN) {
+    if (peeked && (revents & (POLLIN | POLLHUP | POLLERR)) == POLLIN)
         flags |= pl_peek(fd, calls);
-    }
     return flags;
 }
 
