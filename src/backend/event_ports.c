@@ -29,6 +29,7 @@ struct po_slot {
     uint32_t flags; /* interest and mode, 0: silent */
     uint32_t next;  /* on the list: the next number, and 1 */
     bool used;
+    bool peeked;    /* its end is seen by a peek alone */
     bool spent;     /* its association is gone, and is to be made again */
     bool listed;
 };
@@ -151,6 +152,7 @@ static int po_add(void *state, const plx__watch *watch, uint32_t *calls)
     ++*calls;
     if (rc < 0)
         return rc;
+    bool peeked = plx__poll_peeked(fd, calls);
     plx__lock_take(&po->lock);
     struct po_slot *slot = plx__pages_make(&po->slots, watch->key.fd);
     rc = !slot ? -ENOMEM : slot->used ? po_same(po, fd, calls) : -ENOENT;
@@ -170,6 +172,7 @@ static int po_add(void *state, const plx__watch *watch, uint32_t *calls)
         goto unlock;
     }
     slot->used = true;
+    slot->peeked = peeked;
     slot->spent = false;
     slot->tag = watch->key.tag;
     slot->flags = watch->flags;
@@ -234,7 +237,7 @@ static int po_rebuild(void *state, const plx__table *table, uint32_t *calls)
 /* As many as are asked about in one call of poll(2). */
 enum { PO_LOOK = 64 };
 
-/* An event on its way: the key is where the token will be, poll(2)'s flags are in `native`. */
+/* An event on its way: the key is where the token will be, and if `flags` is 0 it is nobody's. */
 static plx__key po_key(const plx_event *event)
 {
     plx__key key;
@@ -291,13 +294,13 @@ static void po_look(struct po_state *po, plx_event *events, int count, uint32_t 
     bool known = plx__poll(set, (size_t)count, 0) >= 0; /* else as it was */
     ++*calls;
     for (int i = 0; i < count; i++) {
+        struct po_slot *slot = po_find(po, &events[i]);
+        int fd = (int)po_key(&events[i]).fd;
         if (known)
             events[i].native = set[i].revents & POLLNVAL ? 0 : (unsigned short)set[i].revents;
-        struct po_slot *slot = po_find(po, &events[i]);
-        if (!slot)
-            events[i].native = 0;
-        else if (!events[i].native || !(slot->flags & PLX_ONESHOT))
-            po_list(po, slot, po_key(&events[i]).fd);
+        events[i].flags = slot ? plx__poll_flags((int)events[i].native, fd, slot->peeked, calls) : 0;
+        if (slot && (!events[i].flags || !(slot->flags & PLX_ONESHOT)))
+            po_list(po, slot, (uint32_t)fd);
     }
 }
 
@@ -334,14 +337,12 @@ static int po_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
     harvest->found = count;
     plx__view view = plx__table_view(harvest->table);
     for (int i = 0; i < count; i++) {
-        plx__key key = po_key(&harvest->events[i]);
-        uint32_t native = harvest->events[i].native;
+        plx_event *event = &harvest->events[i];
+        plx__key key = po_key(event);
         if (key.tag >= PLX__ALARM_TAG)
             harvest->woken |= key.tag == PLX__WAKE_TAG;
-        else if (native)
-            kept += plx__harvest_event(harvest, view, &key,
-                                       plx__poll_flags((int)native, (int)key.fd, &harvest->calls), native,
-                                       &harvest->events[kept]);
+        else if (event->flags)
+            kept += plx__harvest_event(harvest, view, &key, event->flags, event->native, &harvest->events[kept]);
     }
     return kept;
 }

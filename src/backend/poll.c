@@ -182,14 +182,6 @@ static uint32_t *pl_place(struct pl_state *pl, const plx__watch *watch)
     return plx__pages_get(&pl->places, watch->key.fd);
 }
 
-static bool pl_peeked(int fd, uint32_t *calls)
-{
-    if (PLX__POLLRDHUP)
-        return false;
-    ++*calls;
-    return plx__is_stream(fd);
-}
-
 static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
 {
     struct pl_state *pl = state;
@@ -202,7 +194,7 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
     ++*calls;
     if (rc < 0)
         return rc;
-    bool peeked = pl_peeked(fd, calls);
+    bool peeked = plx__poll_peeked(fd, calls);
     plx__lock_take(&pl->lock);
     uint32_t *place = plx__pages_make(&pl->places, watch->key.fd);
     if (!place || (!*place && pl->count == pl->capacity && pl_grow(pl) < 0)) {
@@ -292,24 +284,6 @@ static int pl_rebuild(void *state, const plx__table *table, uint32_t *calls)
 
 /* ---- Waiting --------------------------------------------------------------- */
 
-/* The look takes the socket's error along, if one has come since poll(2): it is told here. */
-static uint32_t pl_peek(int fd, uint32_t *calls)
-{
-    int rc = plx__peek(fd);
-
-    ++*calls;
-    return rc == 0 ? PLX_READ_CLOSED : rc == -ECONNRESET ? PLX_ERROR : 0;
-}
-
-static uint32_t pl_flags(int revents, int fd, bool peeked, uint32_t *calls)
-{
-    uint32_t flags = plx__poll_flags(revents, fd, calls);
-
-    if (peeked && (revents & (POLLIN | POLLHUP | POLLERR)) == POLLIN)
-        flags |= pl_peek(fd, calls);
-    return flags;
-}
-
 /*
  * Whether the number still names the registered file; if not, it is silent from now on. A
  * closed number is reported, once, as the error that it is.
@@ -342,7 +316,7 @@ static bool pl_collect_one(struct pl_state *pl, plx__harvest *harvest, const str
         !pl_believe(pl, place, found->revents, &harvest->calls))
         return false;
     memcpy(&event->token, &pl->slots[place].key, sizeof event->token);
-    event->flags = pl_flags(found->revents, found->fd, pl->slots[place].peeked, &harvest->calls);
+    event->flags = plx__poll_flags(found->revents, found->fd, pl->slots[place].peeked, &harvest->calls);
     event->native = (unsigned short)found->revents;
     return true;
 }

@@ -57,6 +57,9 @@
 #include <sys/syscall.h>
 #elif PLX__OS == PLX__OS_posix
 #define _XOPEN_SOURCE 700 /* POSIX.1-2008, and the alternate stacks of signals */
+#elif PLX__HAS_EVENT_PORTS
+#define _XOPEN_SOURCE  700
+#define __EXTENSIONS__ 1 /* without it the above hides POLLRDHUP and <port.h> */
 #endif
 
 #if PLX__HAS_EPOLL && defined(SYS_futex) /* 32-bit RISC-V has another */
