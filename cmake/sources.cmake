@@ -37,6 +37,7 @@ set(POLLUX_SOURCES
     src/source/signals.c
     src/os/alarm_linux.c
     src/os/alarm_none.c
+    src/os/alarm_ports.c
     src/os/barrier_linux.c
     src/os/barrier_none.c
     src/os/clock_posix.c

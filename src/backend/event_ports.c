@@ -6,10 +6,10 @@
  * is put on a list, and associated again by the next wait; at once if another thread waits
  * already, or a loop watches the port. An event is of the moment when it was queued, and may
  * have been dealt with since: what is fetched is asked about by poll(2), all of it in one call.
- * port_getn may deliver events and say EINTR or ETIME. And it cannot be asked whether a number
- * still names the file that was associated (closing the number ends the association, sockets
- * have no inode of their own): so each registration is associated with a second port as well,
- * the ledger, for no events. Nobody fetches from there; what it still has was not closed.
+ * port_getn may deliver events and say EINTR or ETIME. Closing a number ends its association, and
+ * nothing tells whether one that reported was closed since (a socket's inode number may be that
+ * of the one before). So each registration is associated with a second port as well, the ledger,
+ * for no events. Nobody fetches from there: what it still has was not closed.
  */
 #include "os/config.h"
 
@@ -25,6 +25,7 @@
 
 /* A registration, by its number. All zero: none. */
 struct po_slot {
+    plx__identity identity;
     uint32_t tag;   /* of its key */
     uint32_t flags; /* interest and mode, 0: silent */
     uint32_t next;  /* on the list: the next number, and 1 */
@@ -39,7 +40,8 @@ struct po_state {
     int ledger;
     plx__lock lock;    /* what follows, and all associations; not held while waiting */
     plx__pages slots;  /* by descriptor */
-    uint32_t spent;    /* a list by `next`; entries that are no more `spent` are passed over */
+    /* A list by `next`, so that all take turns. Entries that are `spent` no more are passed over. */
+    uint32_t first, last;
     int inside;        /* threads that wait */
     bool nested;       /* somebody watches the port */
 };
@@ -98,8 +100,9 @@ static int po_associate(struct po_state *po, int fd, uint32_t flags, uint32_t ta
 }
 
 /*
- * 0 if the number still names the registered file; -ENOENT if it names another, -EBADF none. It
- * goes back to where it just was, so there is room.
+ * 0 if the number still names the registered file; -ENOENT if it names another, -EBADF none. For
+ * calls about this number: a close by another thread, between the two, is not noticed. It goes
+ * back to where it just was, so there is room.
  */
 static int po_same(struct po_state *po, int fd, uint32_t *calls)
 {
@@ -118,22 +121,41 @@ static void po_list(struct po_state *po, struct po_slot *slot, uint32_t fd)
     if (slot->listed)
         return;
     slot->listed = true;
-    slot->next = po->spent;
-    po->spent = fd + 1;
+    slot->next = 0;
+    if (po->first)
+        ((struct po_slot *)plx__pages_get(&po->slots, po->last - 1))->next = fd + 1;
+    else
+        po->first = fd + 1;
+    po->last = fd + 1;
 }
 
-/* Associates all that is spent; what was closed meanwhile is silent from now on. */
+/*
+ * Associates one that is spent. The number may be closed and used again at any time; what is
+ * associated by mistake goes under the old key, until the number is registered again.
+ */
+static int po_renew_one(struct po_state *po, uint32_t fd, const struct po_slot *slot, uint32_t *calls)
+{
+    plx__identity identity;
+    int rc = plx__identify((int)fd, &identity);
+
+    ++*calls;
+    if (rc < 0)
+        return rc == -EPERM ? -EBADF : rc;
+    if (identity.device != slot->identity.device || identity.inode != slot->identity.inode)
+        return -EBADF;
+    return po_associate(po, (int)fd, slot->flags, slot->tag, calls);
+}
+
+/* What was closed meanwhile is silent from now on. */
 static int po_renew(struct po_state *po, uint32_t *calls)
 {
-    while (po->spent) {
-        uint32_t fd = po->spent - 1;
+    while (po->first) {
+        uint32_t fd = po->first - 1;
         struct po_slot *slot = plx__pages_get(&po->slots, fd);
-        int rc = slot->spent ? po_same(po, (int)fd, calls) : -ENOENT;
-        if (rc == 0)
-            rc = po_associate(po, (int)fd, slot->flags, slot->tag, calls);
-        if (rc < 0 && rc != -ENOENT && rc != -EBADF)
+        int rc = slot->spent ? po_renew_one(po, fd, slot, calls) : 0;
+        if (rc < 0 && rc != -EBADF)
             return rc;
-        po->spent = slot->next;
+        po->first = slot->next;
         slot->listed = false;
         slot->spent = false;
     }
@@ -171,6 +193,7 @@ static int po_add(void *state, const plx__watch *watch, uint32_t *calls)
         ++*calls;
         goto unlock;
     }
+    slot->identity = identity;
     slot->used = true;
     slot->peeked = peeked;
     slot->spent = false;
