@@ -296,10 +296,19 @@ static struct po_slot *po_find(struct po_state *po, const plx_event *event)
 {
     plx__key key = po_key(event);
 
-    if (key.tag >= PLX__ALARM_TAG)
+    if (key.tag == PLX__WAKE_TAG)
         return NULL;
     struct po_slot *slot = plx__pages_get(&po->slots, key.fd);
     return slot->used && slot->tag == key.tag ? slot : NULL;
+}
+
+/* It is told of once, as by an edge: while it is readable, a new association would have it queued again. */
+static void po_hush_alarm(int alarm, uint32_t *calls)
+{
+    uint64_t expirations;
+
+    (void)plx__read(alarm, &expirations, sizeof expirations);
+    ++*calls;
 }
 
 /* What is ready now of some events. What is not, or will be again, is spent. Under the lock. */
@@ -322,6 +331,8 @@ static void po_look(struct po_state *po, plx_event *events, int count, uint32_t 
         if (known)
             events[i].native = set[i].revents & POLLNVAL ? 0 : (unsigned short)set[i].revents;
         events[i].flags = slot ? plx__poll_flags((int)events[i].native, fd, slot->peeked, calls) : 0;
+        if (slot && slot->tag == PLX__ALARM_TAG)
+            po_hush_alarm(fd, calls);
         if (slot && (!events[i].flags || !(slot->flags & PLX_ONESHOT)))
             po_list(po, slot, (uint32_t)fd);
     }
