@@ -191,7 +191,8 @@ int main(void)
     for (size_t i = 0; plx__backends[i]; i++) {
         long before = injected;
         for (size_t j = 0; j < sizeof scenarios / sizeof scenarios[0]; j++)
-            if (!scenarios[j].epoll_only || plx__backends[i]->id == PLX_BACKEND_EPOLL)
+            if ((!scenarios[j].epoll_only || plx__backends[i]->id == PLX_BACKEND_EPOLL) &&
+                (!scenarios[j].told_only || PLX__HAS_INOTIFY))
                 inject_all(&scenarios[j], plx__backends[i]);
         printf("%s: %ld faults\n", plx__backends[i]->name, injected - before);
     }

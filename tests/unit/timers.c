@@ -2,7 +2,7 @@
 /* What timers cost in readings of the clock, and what they do when the kernel's calls fail. */
 #include "os/config.h"
 
-#include "../check.h"
+#include "../tools.h"
 
 #include "backend/backend.h"
 #include "core/core.h"
@@ -185,8 +185,8 @@ static void a_wake_that_fails_starts_nothing(const plx__backend *backend)
     plx_timer old = start(self.poller, PLX_SEC(100), 0);
     CHECK(pthread_create(&thread, NULL, sleep_for_ever, &self) == 0);
     while (!plx__timers_kept(&registry->timers))
-        usleep(100);
-    usleep(20000);
+        sleep_for(PLX_USEC(100));
+    sleep_for(PLX_MSEC(20));
     atomic_store(&failing, EIO);
     CHECK_RC(plx_timer_start(registry, 2, 0, 0, &timer), -EIO);
     CHECK_EQ(timer, 4711);
