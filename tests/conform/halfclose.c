@@ -5,11 +5,13 @@
  *
  * A row says what is true of the descriptor then. What is to be reported follows from that
  * by the rules of the header (expected_flags), so that each cell is checked exactly. Where
- * systems differ about a hang-up, a row says MAYBE, and the flag may be there or not.
+ * systems differ about a hang-up, a row says MAYBE, and the flag may be there or not. BEHIND
+ * is a yes that a system which finds the end by reading cannot see behind unread data; it
+ * refuses PLX_READ_CLOSED alone.
  */
 #include "support.h"
 
-typedef enum fact { NO, YES, MAYBE } fact;
+typedef enum fact { NO, YES, MAYBE, BEHIND } fact;
 
 typedef struct state {
     fact in, out;      /* a read, a write does not block, for another reason than a hang-up */
@@ -80,7 +82,7 @@ static const row stream_rows[] = {
     {"nothing", open_stream, nothing, 0, {NO, YES, NO, NO, NO}},
     {"data", open_stream, peer_writes, 0, {YES, YES, NO, NO, NO}},
     {"peer SHUT_WR", open_stream, peer_shuts_out, 0, {YES, YES, YES, NO, NO}},
-    {"data, peer SHUT_WR", open_stream, peer_writes_and_shuts_out, 0, {YES, YES, YES, NO, NO}},
+    {"data, peer SHUT_WR", open_stream, peer_writes_and_shuts_out, 0, {YES, YES, BEHIND, NO, NO}},
     {"peer SHUT_RD", open_stream, peer_shuts_in, 0, {NO, YES, NO, MAYBE, NO}},
     {"peer SHUT_RDWR", open_stream, peer_shuts_both, 0, {YES, YES, YES, YES, NO}},
     {"peer closes", open_stream, peer_closes, 0, {YES, YES, YES, YES, NO}},
@@ -153,9 +155,19 @@ static const uint32_t interests[] = {
     0,
 };
 
+static bool sees_behind_data(void)
+{
+    plx_poller *poller = open_poller();
+    bool sees = plx_poller_supports(poller, PLX_READ_CLOSED);
+    plx_poller_close(poller);
+    return sees;
+}
+
 /* A fact's flag, if this stage counts it: YES alone, or MAYBE too. */
 static uint32_t flag_if(fact f, bool with_maybe, uint32_t flag)
 {
+    if (f == BEHIND)
+        f = sees_behind_data() ? YES : NO;
     return f == YES || (f == MAYBE && with_maybe) ? flag : 0;
 }
 
@@ -196,6 +208,10 @@ static void check_cell(const row *r, uint32_t interest, uint32_t mode, bool late
     plx_fd ends[2];
     plx_poller *poller = open_poller();
     plx_registry *registry = plx_poller_registry(poller);
+    if (!plx_poller_supports(poller, interest)) { /* and then register says so */
+        plx_poller_close(poller);
+        return;
+    }
     check_note("%s, interest 0x%x, mode 0x%x, %s", r->name, (unsigned)interest, (unsigned)mode,
                late ? "registered after" : "registered before");
     r->open(ends);
@@ -273,4 +289,48 @@ CASE(half_close_matrix_in_edge_mode)
         for (size_t r = 0; r < all[i].count; r++)
             for (size_t k = 0; k < sizeof interests / sizeof interests[0]; k++)
                 check_cell(&all[i].rows[r], interests[k], PLX_EDGE, true);
+}
+
+CASE(end_behind_data_is_told_once_the_data_was_read)
+{
+    static void (*const opens[])(plx_fd ends[2]) = {open_stream, open_tcp};
+    for (size_t i = 0; i < 2; i++) {
+        fixture s = fixture_open_on(opens[i]);
+        CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), 0);
+        peer_writes_and_shuts_out(s.fd, &s.peer);
+        await_ready(s.fd, READY_IN);
+        EXPECT_WITH(s.poller, 1, PLX_READABLE, PLX_READ_CLOSED);
+        CHECK_EQ(drain(s.fd), 5);
+        EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED);
+        EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED);
+        fixture_close(&s);
+    }
+}
+
+/* A read of it gives 0 as well. */
+CASE(empty_datagram_is_no_end)
+{
+    fixture s = fixture_open_on(open_datagrams);
+    CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), 0);
+    put_nothing(s.peer);
+    await_ready(s.fd, READY_IN);
+    EXPECT(s.poller, 1, PLX_READABLE);
+    fixture_close(&s);
+}
+
+CASE(disable_leaves_what_the_system_can_do)
+{
+    fixture s = fixture_open();
+    uint32_t interest = 0;
+    bool alone = plx_poller_supports(s.poller, PLX_READ_CLOSED);
+    CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_READ_CLOSED), 0);
+    CHECK_RC(plx_disable(s.registry, s.fd, PLX_READABLE), alone ? 0 : -ENOTSUP);
+    CHECK_RC(plx_lookup(s.registry, s.fd, NULL, &interest), 0);
+    CHECK_EQ(interest, PLX_READ_CLOSED | (alone ? 0 : PLX_READABLE));
+    put(s.peer, 1);
+    if (alone)
+        EXPECT_SILENCE(s.poller, 0);
+    else
+        EXPECT(s.poller, 1, PLX_READABLE);
+    fixture_close(&s);
 }

@@ -44,3 +44,8 @@ void in_each_way(void (*body)(void))
 }
 
 #endif
+
+bool processes_have_descriptors(void)
+{
+    return PLX__HAS_PIDFD;
+}

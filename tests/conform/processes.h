@@ -11,4 +11,7 @@
  */
 void in_each_way(void (*body)(void));
 
+/* Whether the system has them; without, a process is known by its number alone. */
+bool processes_have_descriptors(void);
+
 #endif

@@ -51,7 +51,8 @@ CASE(all_that_is_ready_is_one_event)
         CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_WRITABLE | modes[i]), 0);
         put(s.peer, 1);
         shut(s.peer, SHUT_OUT);
-        EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE | PLX_READ_CLOSED);
+        uint32_t closed = plx_poller_supports(s.poller, PLX_READ_CLOSED) ? PLX_READ_CLOSED : 0; /* behind data */
+        EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE | closed);
         fixture_close(&s);
     }
 }
@@ -148,7 +149,8 @@ CASE(urgent_data_is_silent_when_not_asked_for)
     for (size_t i = 0; i < sizeof interests / sizeof interests[0]; i++) {
         fixture s = fixture_open_on(open_tcp);
         check_note("interest 0x%x", (unsigned)interests[i]);
-        CHECK_RC(plx_register(s.registry, s.fd, 1, interests[i]), 0);
+        int supported = plx_poller_supports(s.poller, interests[i]) ? 0 : -ENOTSUP;
+        CHECK_RC(plx_register(s.registry, s.fd, 1, interests[i]), supported);
         put_urgent(s.peer);
         await_ready(s.fd, READY_URGENT);
         EXPECT_SILENCE(s.poller, PLX_MSEC(1));

@@ -316,8 +316,8 @@ CASE(lookup_tells_what_was_given)
     put(s.peer, 1);
     EXPECT(s.poller, PLX_TOKEN_MAX, PLX_READABLE);
     expect_lookup(s.registry, s.fd, PLX_TOKEN_MAX, PLX_READABLE | PLX_ONESHOT); /* though disarmed */
-    CHECK_RC(plx_reregister(s.registry, s.fd, 0, PLX_READ_CLOSED | PLX_ERROR), 0);
-    expect_lookup(s.registry, s.fd, 0, PLX_READ_CLOSED | PLX_ERROR);
+    CHECK_RC(plx_reregister(s.registry, s.fd, 0, PLX_WRITE_CLOSED | PLX_ERROR), 0);
+    expect_lookup(s.registry, s.fd, 0, PLX_WRITE_CLOSED | PLX_ERROR);
     CHECK_RC(plx_reregister(s.registry, s.fd, 3, 0), 0);
     expect_lookup(s.registry, s.fd, 3, 0);
     fixture_close(&s);

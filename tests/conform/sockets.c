@@ -77,6 +77,26 @@ plx_fd open_client(plx_fd listener)
     return fd;
 }
 
+void open_datagrams(plx_fd ends[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int i = 0; i < 2; i++) {
+        ends[i] = socket(AF_INET, SOCK_DGRAM, 0);
+        CHECK(ends[i] >= 0 && bind(ends[i], (struct sockaddr *)&address, sizeof address) == 0);
+        set_nonblocking(ends[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr_in other = address_of(ends[!i]);
+        CHECK(connect(ends[i], (struct sockaddr *)&other, sizeof other) == 0);
+    }
+}
+
+void put_nothing(plx_fd fd)
+{
+    CHECK(send(fd, "", 0, 0) == 0);
+}
+
 /* A bound socket that does not listen keeps its port from everybody, and refuses. */
 plx_fd open_refused(void)
 {

@@ -92,6 +92,7 @@ plx_stats stats_of(const plx_poller *poller);
 void open_stream(plx_fd ends[2]);
 void open_tcp(plx_fd ends[2]);
 void open_pipe(plx_fd ends[2]);
+void open_datagrams(plx_fd ends[2]);        /* connected with each other, on the loopback */
 
 plx_fd open_listener(void);                 /* TCP, on a free port of the loopback */
 plx_fd open_client(plx_fd listener);        /* starts to connect, does not wait for it */
@@ -109,6 +110,7 @@ bool dup_onto(plx_fd fd, plx_fd number);    /* false: the limit is below that nu
 int pending_error(plx_fd fd);               /* SO_ERROR, which this clears */
 
 void put(plx_fd fd, size_t bytes);          /* all of them, or the case fails */
+void put_nothing(plx_fd fd);                /* a datagram without bytes */
 void put_urgent(plx_fd fd);                 /* one byte out of band */
 size_t fill(plx_fd fd);                     /* writes until it would block */
 size_t drain(plx_fd fd);                    /* reads until it would block, or the end */
