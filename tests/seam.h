@@ -12,6 +12,9 @@
 #if PLX__HAS_EPOLL
 #include "os/linux.h"
 #endif
+#if PLX__HAS_KQUEUE
+#include "os/kqueue.h"
+#endif
 
 enum seam_call {
     SEAM_CLOSE,
@@ -48,6 +51,8 @@ enum seam_call {
     SEAM_INOTIFY_REMOVE,
     SEAM_FIONREAD,
     SEAM_GETDENTS,
+    SEAM_KQUEUE,
+    SEAM_KEVENT,
     SEAM_CALLS
 };
 
@@ -86,12 +91,17 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_INOTIFY_REMOVE] = "inotify_rm_watch",
     [SEAM_FIONREAD] = "ioctl(FIONREAD)",
     [SEAM_GETDENTS] = "getdents64",
+    [SEAM_KQUEUE] = "kqueue",
+    [SEAM_KEVENT] = "kevent",
 };
 
 static struct seam {
     plx__posix_calls posix; /* the real ones */
 #if PLX__HAS_EPOLL
     plx__linux_calls system;
+#endif
+#if PLX__HAS_KQUEUE
+    plx__kqueue_calls kqueue;
 #endif
     atomic_long made[SEAM_CALLS];
     atomic_int fail_call;  /* which is to fail; SEAM_CALLS: none */
@@ -320,6 +330,22 @@ static inline int seam_membarrier(int command)
 
 #endif
 
+#if PLX__HAS_KQUEUE
+
+static inline int seam_kqueue(void)
+{
+    return seam_fails(SEAM_KQUEUE) ? -1 : seam.kqueue.kqueue();
+}
+
+static inline int seam_kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events,
+                              int capacity, const struct timespec *timeout)
+{
+    return seam_fails(SEAM_KEVENT) ? -1
+                                   : seam.kqueue.kevent(kq, changes, change_count, events, capacity, timeout);
+}
+
+#endif
+
 /* Every call from here on fails no more, and counts from 0. */
 static inline void seam_reset(void)
 {
@@ -375,6 +401,10 @@ static inline void seam_install(void)
         .fionread = seam_fionread,
         .getdents64 = seam_getdents,
     };
+#endif
+#if PLX__HAS_KQUEUE
+    seam.kqueue = plx__kqueue;
+    plx__kqueue = (plx__kqueue_calls){.kqueue = seam_kqueue, .kevent = seam_kevent};
 #endif
     seam_reset();
 }
