@@ -24,6 +24,7 @@ set(POLLUX_SOURCES
     src/backend/backend.c
     src/backend/epoll.c
     src/backend/event_ports.c
+    src/backend/kqueue.c
     src/backend/poll.c
     src/source/names.c
     src/source/paths.c
@@ -35,6 +36,7 @@ set(POLLUX_SOURCES
     src/source/processes.c
     src/source/record.c
     src/source/signals.c
+    src/os/alarm_kqueue.c
     src/os/alarm_linux.c
     src/os/alarm_none.c
     src/os/alarm_ports.c
@@ -42,10 +44,14 @@ set(POLLUX_SOURCES
     src/os/barrier_none.c
     src/os/clock_posix.c
     src/os/fork_posix.c
+    src/os/hints_kqueue.c
     src/os/hints_none.c
+    src/os/hints_ports.c
+    src/os/kqueue.c
     src/os/linux.c
     src/os/lock_futex.c
     src/os/lock_posix.c
+    src/os/pidfd_kqueue.c
     src/os/pidfd_linux.c
     src/os/pidfd_none.c
     src/os/ports.c

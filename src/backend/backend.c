@@ -15,6 +15,9 @@ const plx__backend *const plx__backends[] = {
 #if PLX__HAS_EVENT_PORTS
     &plx__backend_event_ports,
 #endif
+#if PLX__HAS_KQUEUE
+    &plx__backend_kqueue,
+#endif
 #if PLX__HAS_POLL
     &plx__backend_poll,
 #endif

@@ -94,7 +94,7 @@ void plx__timers_disarm(plx_registry *registry)
 
     if (!forked)
         plx__lock_take(&timers->lock);
-    if (timers->alarm >= 0)
+    if (timers->alarm >= 0 && (!forked || PLX__FORK_INHERITS))
         plx__alarm_close(timers->alarm);
     timers->alarm = -1;
     if (!forked)

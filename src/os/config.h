@@ -46,21 +46,23 @@
 #define PLX__HAS_PIPE2       PLX__HAS_EPOLL
 
 /* Readable once a process has ended: PLX__HAS_PIDFD. Readable at a point in time: PLX__HAS_ALARM. */
-#define PLX__HAS_PIDFD PLX__HAS_EPOLL
-#if PLX__HAS_EPOLL || (PLX__HAS_EVENT_PORTS && (defined(__illumos__) || defined(__linux__)))
+#define PLX__HAS_PIDFD (PLX__HAS_EPOLL || PLX__HAS_KQUEUE)
+#if PLX__HAS_EPOLL || PLX__HAS_KQUEUE || (PLX__HAS_EVENT_PORTS && (defined(__illumos__) || defined(__linux__)))
 #define PLX__HAS_ALARM 1
 #else
 #define PLX__HAS_ALARM 0
 #endif
 
 /* Told that a file changed, and not what: hints.h. */
-#define PLX__HAS_HINTS 0
+#define PLX__HAS_HINTS (PLX__HAS_KQUEUE || PLX__HAS_EVENT_PORTS)
 
 #if PLX__HAS_EPOLL
 #define _GNU_SOURCE 1
 #include <sys/syscall.h>
-#elif PLX__OS == PLX__OS_posix
+#elif PLX__OS == PLX__OS_posix || (PLX__HAS_KQUEUE && defined(__linux__))
 #define _XOPEN_SOURCE 700 /* POSIX.1-2008, and the alternate stacks of signals */
+#elif defined(__NetBSD__)
+#define _NETBSD_SOURCE 1
 #elif PLX__HAS_EVENT_PORTS
 #define _XOPEN_SOURCE  700
 #define __EXTENSIONS__ 1 /* without it the above hides POLLRDHUP and <port.h> */
@@ -90,6 +92,13 @@
 #define PLX__HAS_CONDITION_CLOCK 0
 #else
 #define PLX__HAS_CONDITION_CLOCK PLX__HAS_POSIX
+#endif
+
+/* The type of kevent's counts. */
+#if defined(__NetBSD__)
+#define PLX__KEVENT_COUNT size_t
+#else
+#define PLX__KEVENT_COUNT int
 #endif
 
 /* For functions that are rarely called and must not make the ones that call them slower. */

@@ -8,12 +8,16 @@
 #define PLX__FORK_H
 
 #include "os/atomic.h"
+#include "os/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Written in a child, which has one thread then; read by anyone. */
 extern _Atomic(uint32_t) plx__fork_generation;
+
+/* Whether a child has the descriptors that the library made; a kqueue it has not. */
+#define PLX__FORK_INHERITS (!PLX__HAS_KQUEUE)
 
 /* Starts the detection, once in a process. 0 or -ENOMEM. */
 int plx__fork_watch(void);

@@ -6,6 +6,8 @@
 #ifndef PLX__PROCESS_H
 #define PLX__PROCESS_H
 
+#include "os/config.h"
+
 #include <pollux.h>
 
 /*
@@ -15,6 +17,9 @@
  */
 int  plx__process_look(plx_pid pid, plx_exit *status);
 bool plx__process_reap(plx_pid pid);
+
+/* Whether that descriptor names the process for good, or tells of its end and no more. */
+#define PLX__PIDFD_NAMES PLX__HAS_EPOLL
 
 /* 0 and a descriptor that is readable once the process has ended; -ENOTSUP where there is none. */
 int  plx__pidfd_open(plx_pid pid, plx_fd *pidfd);

@@ -83,7 +83,7 @@ static void process_reap(plx_process *process)
             (void)process_look(other);
     process->reaped = by_pidfd ? plx__pidfd_reap(process->pidfd, process->pid) : plx__process_reap(process->pid);
     for (plx_process *other = *process_list(process->pid); other; other = other->next)
-        if (other->pid == process->pid && other->pidfd == PLX__NO_DESCRIPTOR)
+        if (other->pid == process->pid && (!PLX__PIDFD_NAMES || other->pidfd == PLX__NO_DESCRIPTOR))
             other->reaped |= process->reaped;
 }
 
@@ -209,7 +209,7 @@ static void process_release(plx_process *process, bool forked)
     if (process->watching && !forked)
         plx__signals_remove(&process->watch, 1);
     process->watching = false;
-    if (process->pidfd != PLX__NO_DESCRIPTOR)
+    if (process->pidfd != PLX__NO_DESCRIPTOR && (!forked || PLX__FORK_INHERITS))
         plx__pidfd_close(process->pidfd);
     process->pidfd = PLX__NO_DESCRIPTOR;
 }

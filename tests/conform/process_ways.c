@@ -2,9 +2,10 @@
 /* The one place of the conformance cases that reaches inside: to take pidfds away. */
 #include "os/config.h"
 
+#include "os/process.h"
 #include "processes.h"
 
-#if PLX__HAS_PIDFD
+#if PLX__HAS_EPOLL
 #include "os/linux.h"
 #include "os/posix.h"
 
@@ -36,6 +37,30 @@ void in_each_way(void (*body)(void))
     body();
 }
 
+#elif PLX__HAS_KQUEUE
+#include "os/kqueue.h"
+
+static plx__kqueue_calls real;
+
+/* As of another user's processes. */
+static int no_processes(int kq, const struct kevent *changes, int change_count, struct kevent *events, int capacity,
+                        const struct timespec *timeout)
+{
+    if (change_count > 0 && changes->filter == EVFILT_PROC) {
+        errno = EACCES;
+        return -1;
+    }
+    return real.kevent(kq, changes, change_count, events, capacity, timeout);
+}
+
+void in_each_way(void (*body)(void))
+{
+    body();
+    real = plx__kqueue;
+    plx__kqueue.kevent = no_processes;
+    body();
+}
+
 #else
 
 void in_each_way(void (*body)(void))
@@ -47,5 +72,5 @@ void in_each_way(void (*body)(void))
 
 bool processes_have_descriptors(void)
 {
-    return PLX__HAS_PIDFD;
+    return PLX__PIDFD_NAMES;
 }

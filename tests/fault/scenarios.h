@@ -630,7 +630,23 @@ static inline void run_process(struct world *world)
     signals_reset();
 }
 
-#if PLX__HAS_PIDFD
+#if PLX__HAS_KQUEUE
+static inline int kevent_without_processes(int kq, const struct kevent *changes, int change_count,
+                                           struct kevent *events, int capacity, const struct timespec *timeout)
+{
+    if (change_count == 0 || changes->filter != EVFILT_PROC)
+        return seam_kevent(kq, changes, change_count, events, capacity, timeout);
+    errno = EACCES;
+    return -1;
+}
+
+static inline void run_process_by_number(struct world *world)
+{
+    plx__kqueue.kevent = kevent_without_processes;
+    run_process(world);
+    plx__kqueue.kevent = seam_kevent;
+}
+#elif PLX__HAS_PIDFD
 static inline int pidfd_missing(pid_t pid, unsigned flags)
 {
     (void)pid;
