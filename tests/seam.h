@@ -499,6 +499,12 @@ static inline void seam_fail(enum seam_call call, long number, int error)
     atomic_store(&seam.fail_call, number ? (int)call : (int)SEAM_CALLS);
 }
 
+/* The call that a backend wakes its kernel with. */
+static inline enum seam_call seam_wake(plx_backend backend)
+{
+    return backend == PLX_BACKEND_EVENT_PORTS ? SEAM_PORT_SEND : SEAM_WRITE;
+}
+
 /* All that count as system calls: a clock is read without one, and conditions are the C library's. */
 static inline long seam_total(void)
 {

@@ -30,6 +30,7 @@ struct po_slot {
     uint32_t flags; /* interest and mode, 0: silent */
     uint32_t next;  /* on the list: the next number, and 1 */
     bool used;
+    bool noted;     /* in the ledger, where a failure may have left it out */
     bool peeked;    /* its end is seen by a peek alone */
     bool spent;     /* its association is gone, and is to be made again */
     bool listed;
@@ -101,18 +102,20 @@ static int po_associate(struct po_state *po, int fd, uint32_t flags, uint32_t ta
 
 /*
  * 0 if the number still names the registered file; -ENOENT if it names another, -EBADF none. For
- * calls about this number: a close by another thread, between the two, is not noticed. It goes
- * back to where it just was, so there is room.
+ * calls about this number: a close by another thread, between the two, is not noticed.
  */
-static int po_same(struct po_state *po, int fd, uint32_t *calls)
+static int po_same(struct po_state *po, int fd, struct po_slot *slot, uint32_t *calls)
 {
-    int rc = plx__port_dissociate(po->ledger, fd);
-
+    if (slot->noted) {
+        int rc = plx__port_dissociate(po->ledger, fd);
+        ++*calls;
+        if (rc < 0)
+            return rc;
+    }
+    int rc = plx__port_associate(po->ledger, fd, 0, NULL);
     ++*calls;
-    if (rc < 0)
-        return rc;
-    ++*calls;
-    return plx__port_associate(po->ledger, fd, 0, NULL);
+    slot->noted = rc == 0;
+    return rc;
 }
 
 static void po_list(struct po_state *po, struct po_slot *slot, uint32_t fd)
@@ -177,7 +180,7 @@ static int po_add(void *state, const plx__watch *watch, uint32_t *calls)
     bool peeked = plx__poll_peeked(fd, calls);
     plx__lock_take(&po->lock);
     struct po_slot *slot = plx__pages_make(&po->slots, watch->key.fd);
-    rc = !slot ? -ENOMEM : slot->used ? po_same(po, fd, calls) : -ENOENT;
+    rc = !slot ? -ENOMEM : slot->used ? po_same(po, fd, slot, calls) : -ENOENT;
     if (rc != -ENOENT) {
         rc = rc == 0 ? -EEXIST : rc;
         goto unlock;
@@ -195,6 +198,7 @@ static int po_add(void *state, const plx__watch *watch, uint32_t *calls)
     }
     slot->identity = identity;
     slot->used = true;
+    slot->noted = true;
     slot->peeked = peeked;
     slot->spent = false;
     slot->tag = watch->key.tag;
@@ -213,7 +217,7 @@ static int po_modify(void *state, const plx__watch *was, const plx__watch *now, 
     (void)was;
     plx__lock_take(&po->lock);
     struct po_slot *slot = plx__pages_get(&po->slots, now->key.fd);
-    int rc = po_same(po, fd, calls);
+    int rc = po_same(po, fd, slot, calls);
     if (rc == 0 && now->flags) {
         rc = po_associate(po, fd, now->flags, now->key.tag, calls);
     } else if (rc == 0) {

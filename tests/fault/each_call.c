@@ -48,6 +48,11 @@ static const int errors[SEAM_CALLS][ERRORS] = {
     [SEAM_INOTIFY_REMOVE] = {EINVAL},
     [SEAM_FIONREAD] = {EINVAL},
     [SEAM_GETDENTS] = {EIO, ENOMEM},
+    [SEAM_PORT_CREATE] = {EAGAIN, EMFILE, ENOMEM, ENOSYS},
+    [SEAM_PORT_ASSOCIATE] = {EAGAIN, ENOMEM},
+    [SEAM_PORT_DISSOCIATE] = {ENOMEM},
+    [SEAM_PORT_GETN] = {EINTR, ETIME, EPERM},
+    [SEAM_PORT_SEND] = {EAGAIN, ENOMEM},
 };
 
 /* What is to fail in a run: a call, or with SEAM_CALLS an allocation. */

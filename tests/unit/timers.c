@@ -17,6 +17,9 @@
 
 #include <sys/timerfd.h>
 #endif
+#if PLX__HAS_EVENT_PORTS
+#include "os/ports.h"
+#endif
 
 static plx__posix_calls real;
 static atomic_long readings;
@@ -41,6 +44,17 @@ static ssize_t failing_write(int fd, const void *buffer, size_t size)
 {
     return fails() ? -1 : real.write(fd, buffer, size);
 }
+
+#if PLX__HAS_EVENT_PORTS
+
+static plx__ports_calls ports;
+
+static int failing_send(int port, int events, void *user)
+{
+    return fails() ? -1 : ports.port_send(port, events, user);
+}
+
+#endif
 
 static plx_poller *open_backend(const plx__backend *backend, plx_clock clock)
 {
@@ -210,6 +224,10 @@ int main(void)
     system_calls = plx__linux;
     plx__linux.timerfd_create = failing_create;
     plx__linux.timerfd_settime = failing_settime;
+#endif
+#if PLX__HAS_EVENT_PORTS
+    ports = plx__ports;
+    plx__ports.port_send = failing_send;
 #endif
     for (size_t i = 0; plx__backends[i]; i++) {
         check_note("%s", plx__backends[i]->name);

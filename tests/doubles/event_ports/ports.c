@@ -16,11 +16,10 @@
  * a child of fork, where a call fails with EACCES; more than one event wanted at least is waited
  * for by looking once a millisecond; a file's FILE_ACCESS, and mounts; project.port-max-ids.
  */
-#define _GNU_SOURCE 1
+#define _GNU_SOURCE 1 /* ppoll */
 
 #include <port.h>
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -79,18 +78,20 @@ static port **ports; /* by descriptor */
 static size_t ports_span;
 static unsigned mischief;
 
-static int (*real_close)(int);
-static int (*real_dup2)(int, int);
 static int always_readable; /* in the set of each port that has events */
 
-__attribute__((constructor)) static void find_real(void)
+/* The linker has all calls of close and dup2 come here. */
+int __real_close(int fd);
+int __real_dup2(int from, int onto);
+int __wrap_close(int fd);
+int __wrap_dup2(int from, int onto);
+
+__attribute__((constructor)) static void open_always_readable(void)
 {
     int event = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 
-    *(void **)&real_close = dlsym(RTLD_NEXT, "close");
-    *(void **)&real_dup2 = dlsym(RTLD_NEXT, "dup2");
-    always_readable = fcntl(event, F_DUPFD_CLOEXEC, 200); /* out of the way of tests that count on numbers */
-    real_close(event);
+    always_readable = fcntl(event, F_DUPFD_CLOEXEC, 717); /* where no test has a number of its own */
+    __real_close(event);
 }
 
 static int fail(int error)
@@ -696,7 +697,7 @@ static void close_port(int fd, port *p)
         (void)dequeue(p);
     ports[fd] = NULL;
     if (p->inotify >= 0)
-        real_close(p->inotify);
+        __real_close(p->inotify);
     if (p->descriptors)
         munmap(p->descriptors, p->span * sizeof(object *));
     put(p);
@@ -717,15 +718,15 @@ static void forget(int fd)
     pthread_mutex_unlock(&guard);
 }
 
-int close(int fd)
+int __wrap_close(int fd)
 {
     forget(fd);
-    return real_close(fd);
+    return __real_close(fd);
 }
 
-int dup2(int from, int onto)
+int __wrap_dup2(int from, int onto)
 {
     if (from != onto && fcntl(from, F_GETFD) >= 0)
         forget(onto);
-    return real_dup2(from, onto);
+    return __real_dup2(from, onto);
 }
