@@ -24,6 +24,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,27 @@ __attribute__((constructor)) static void open_always_readable(void)
 
     always_readable = fcntl(event, F_DUPFD_CLOEXEC, 717); /* where no test has a number of its own */
     __real_close(event);
+}
+
+/* port_send may be called by handlers of signals, which must not interrupt who has the lock. */
+static _Thread_local sigset_t unlocked;
+
+static void lock(void)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&guard);
+    unlocked = before;
+}
+
+static void unlock(void)
+{
+    sigset_t before = unlocked;
+
+    pthread_mutex_unlock(&guard);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static int fail(int error)
@@ -177,11 +199,11 @@ static port *enter(int fd)
         errno = fcntl(fd, F_GETFD) < 0 ? EBADF : EACCES;
         return NULL;
     }
-    pthread_mutex_lock(&guard);
+    lock();
     port *found = find_port(fd);
     if (found)
         return found;
-    pthread_mutex_unlock(&guard);
+    unlock();
     errno = fcntl(fd, F_GETFD) < 0 ? EBADF : EBADFD;
     return NULL;
 }
@@ -190,7 +212,7 @@ static int leave(int rc)
 {
     int saved = errno;
 
-    pthread_mutex_unlock(&guard);
+    unlock();
     errno = saved;
     return rc;
 }
@@ -513,13 +535,13 @@ int port_create(void)
     if (fd < 0)
         return -1;
     begin();
-    pthread_mutex_lock(&guard);
+    lock();
     port *made = get();
     made->inotify = -1;
     made->fd = fd;
     ports = grow(ports, &ports_span, (size_t)fd, sizeof *ports);
     ports[fd] = made;
-    pthread_mutex_unlock(&guard);
+    unlock();
     return fd;
 }
 
@@ -707,7 +729,7 @@ static void forget(int fd)
 {
     if (fd < 0 || owner != getpid())
         return;
-    pthread_mutex_lock(&guard);
+    lock();
     for (size_t number = 0; number < ports_span; number++) {
         object *o = ports[number] ? find_descriptor(ports[number], (uintptr_t)fd) : NULL;
         if (o)
@@ -715,7 +737,7 @@ static void forget(int fd)
     }
     if (find_port(fd))
         close_port(fd, ports[fd]);
-    pthread_mutex_unlock(&guard);
+    unlock();
 }
 
 int __wrap_close(int fd)
