@@ -25,6 +25,7 @@ enum seam_call {
     SEAM_WRITE,
     SEAM_PIPE,
     SEAM_FSTAT,
+    SEAM_GETFL,
     SEAM_POLL,
     SEAM_RECV,
     SEAM_GETSOCKOPT,
@@ -71,6 +72,7 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_WRITE] = "write",
     [SEAM_PIPE] = "pipe",
     [SEAM_FSTAT] = "fstat",
+    [SEAM_GETFL] = "fcntl(F_GETFL)",
     [SEAM_POLL] = "poll",
     [SEAM_RECV] = "recv",
     [SEAM_GETSOCKOPT] = "getsockopt",
@@ -180,6 +182,11 @@ static inline int seam_pipe(int fds[2])
 static inline int seam_fstat(int fd, struct stat *status)
 {
     return seam_fails(SEAM_FSTAT) ? -1 : seam.posix.fstat(fd, status);
+}
+
+static inline int seam_getfl(int fd)
+{
+    return seam_fails(SEAM_GETFL) ? -1 : seam.posix.getfl(fd);
 }
 
 static inline int seam_poll(struct pollfd *fds, nfds_t count, int milliseconds)
@@ -433,6 +440,7 @@ static inline void seam_install(void)
         .write = seam_write,
         .pipe = seam_pipe,
         .fstat = seam_fstat,
+        .getfl = seam_getfl,
         .poll = seam_poll,
         .recv = seam_recv,
         .getsockopt = seam_getsockopt,

@@ -11,7 +11,11 @@
  * Every registration has a knote for READ, be it disabled: its being there says that the
  * registration is. Where reading is not asked for, it is a guard that sees the end alone:
  * with a mark that no data reaches, and EV_CLEAR, because systems know such marks for sockets
- * only, or cut them, and because the end of reading may be nothing that was asked for.
+ * only, or cut them, and because the end of reading may be nothing that was asked for. The knote
+ * for EXCEPT has EV_CLEAR as well: some systems have it report ends. Where the mode is level, they
+ * are made anew after each report.
+ *
+ * A wake may be made in the handler of a signal: kevent is a system call like write.
  */
 #include "os/config.h"
 
@@ -158,7 +162,7 @@ static int kq_count_adds(struct kevent *changes, const plx__watch *watch)
     if (watch->flags & PLX_WRITABLE)
         kq_set(&changes[count++], watch, KQ_WRITE, EV_ADD | clear);
     if (watch->flags & PLX_PRIORITY) {
-        kq_set(&changes[count], watch, KQ_EXCEPT, EV_ADD | clear);
+        kq_set(&changes[count], watch, KQ_EXCEPT, EV_ADD | EV_CLEAR);
         changes[count++].fflags = NOTE_OOB;
     }
     return count;
@@ -357,14 +361,19 @@ PLX__RARE static uint32_t kq_ask(const plx__key *key, uint32_t *calls)
     return flags;
 }
 
-/* The end of reading may be that of writing: of a pipe it is, of others the kernel is asked. */
+/*
+ * The end of reading may be that of writing: of a pipe it is, and its writing end has no other;
+ * of others the kernel is asked.
+ */
 PLX__RARE static uint32_t kq_end(const plx__key *key, uint32_t flags, uint32_t *calls)
 {
-    ++*calls;
-    return flags | (plx__is_pipe((int)key->fd) ? PLX_WRITE_CLOSED : kq_ask(key, calls));
+    *calls += 2;
+    if (!plx__is_pipe((int)key->fd))
+        return flags & PLX_WRITE_CLOSED ? flags : flags | kq_ask(key, calls);
+    return (flags | PLX_WRITE_CLOSED) & ~(plx__is_write_only((int)key->fd) ? PLX_READ_CLOSED : 0u);
 }
 
-/* A guard has reported and is to report again with the next wait, unless it was changed since. */
+/* Its edges were reported, and are to be again with the next wait, unless it was changed since. */
 PLX__RARE static void kq_again(struct kq_state *kq, const plx__key *key, uint32_t *calls)
 {
     plx__lock_take(&kq->lock);
@@ -384,14 +393,16 @@ static bool kq_same(const struct kevent *one, const struct kevent *other)
 /* One that was merged into another: no filter has this number. */
 enum { KQ_TAKEN = 0 };
 
-/* All that this wait has of the first one's registration. */
-static uint32_t kq_merge(struct kevent *events, int count, bool several)
+/* All that this wait has of the first one's registration; *edges: some of it came from knotes with EV_CLEAR. */
+static uint32_t kq_merge(struct kevent *events, int count, bool several, bool *edges)
 {
     uint32_t flags = kq_flags(&events[0]);
 
+    *edges = events[0].flags & EV_CLEAR;
     for (int i = 1; i < count && several; i++)
         if (kq_same(&events[i], &events[0])) {
             flags |= kq_flags(&events[i]);
+            *edges |= events[i].flags & EV_CLEAR;
             events[i].filter = KQ_TAKEN;
         }
     return flags;
@@ -411,16 +422,16 @@ static bool kq_report(struct kq_state *kq, plx__harvest *harvest, plx__view view
         return false;
     }
     uint32_t interest = atomic_load_explicit(&plx__view_entry(view, key.fd)->interest, PLX__RELAXED); /* a guess */
-    bool several = interest & (PLX_WRITABLE | PLX_PRIORITY);
-    uint32_t flags = kq_merge(events, count, several);
-    if (flags & PLX_READ_CLOSED && !(flags & PLX_WRITE_CLOSED))
+    bool several = interest & (PLX_WRITABLE | PLX_PRIORITY); /* than one knote */
+    bool edges;
+    uint32_t flags = kq_merge(events, count, several, &edges);
+    if (flags & PLX_READ_CLOSED)
         flags = kq_end(&key, flags, &harvest->calls);
     else if (full && several)
         flags |= kq_ask(&key, &harvest->calls);
-    bool guard = events->filter == EVFILT_READ && kq_is_guard(interest) && interest;
     if (!plx__harvest_event(harvest, view, &key, flags, 0, event))
         return false;
-    if (guard && !(interest & (PLX_EDGE | PLX_ONESHOT)))
+    if (edges && !(interest & (PLX_EDGE | PLX_ONESHOT)))
         kq_again(kq, &key, &harvest->calls);
     return true;
 }

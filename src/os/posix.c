@@ -52,6 +52,11 @@ static int posix_fstat(int fd, struct stat *status)
     return fstat(fd, status);
 }
 
+static int posix_getfl(int fd)
+{
+    return fcntl(fd, F_GETFL);
+}
+
 static int posix_fstatat(int folder, const char *path, struct stat *status, int flags)
 {
     return fstatat(folder, path, status, flags);
@@ -91,6 +96,7 @@ PLX__SEAM plx__posix_calls plx__posix = {
     .write = write,
     .pipe = posix_pipe,
     .fstat = posix_fstat,
+    .getfl = posix_getfl,
     .poll = poll,
     .recv = recv,
     .getsockopt = getsockopt,
@@ -173,6 +179,14 @@ bool plx__is_pipe(int fd)
     struct stat status;
 
     return plx__status(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+bool plx__is_write_only(int fd)
+{
+    int saved = errno;
+    int flags = plx__result(plx__posix.getfl(fd), saved);
+
+    return flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
 }
 
 bool plx__is_stream(int fd)

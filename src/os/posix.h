@@ -37,6 +37,7 @@ typedef struct plx__posix_calls {
     ssize_t (*write)(int fd, const void *buffer, size_t size);
     int (*pipe)(int fds[2]); /* both ends close-on-exec and non-blocking */
     int (*fstat)(int fd, struct stat *status);
+    int (*getfl)(int fd);
     int (*poll)(struct pollfd *fds, nfds_t count, int milliseconds);
     ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
     int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);
@@ -92,6 +93,9 @@ int plx__identify(int fd, plx__identity *identity);
  * as an error alone; only for a pipe does that mean that writing is over.
  */
 bool plx__is_pipe(int fd);
+
+/* Whether it was opened for writing alone, as the writing end of a pipe is on many systems. */
+bool plx__is_write_only(int fd);
 
 /* A socket whose reads give 0 at the end of what the peer writes, and only there. */
 bool plx__is_stream(int fd);

@@ -23,13 +23,14 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -71,13 +72,72 @@ struct queue {
 /* What an epoll entry's data says beside a knote's serial. */
 enum { DATA_ACTIVE = 1, DATA_INOTIFY = 2, DATA_SERIALS = 16 };
 
-/* Everything is under this lock; it is not held while a kevent sleeps. */
+/*
+ * Everything is under this lock; it is not held while a kevent sleeps. All signals are blocked in
+ * its holder: a handler may call kevent, as it may make any system call.
+ */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static sigset_t lock_mask; /* its holder's */
 static struct queue *queues;
 static struct knote *buckets[BUCKETS];
 static struct knote *serials[BUCKETS]; /* by their last bits: the newest; older ones are looked for */
 static uint64_t serial = DATA_SERIALS;
 static int always = -1; /* an eventfd that is readable for ever: in a set that has active knotes */
+
+static void lock_take(void)
+{
+    sigset_t all, mask;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    pthread_mutex_lock(&lock);
+    lock_mask = mask;
+}
+
+static void lock_drop(void)
+{
+    sigset_t mask = lock_mask;
+
+    pthread_mutex_unlock(&lock);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+/* ---- Memory: not of the heap, which tests look at ------------------------------- */
+
+union piece {
+    union piece *next;
+    struct knote knote;
+    struct queue queue;
+};
+
+static union piece *pieces; /* free ones */
+
+static void *piece_get(void)
+{
+    enum { PIECES = 1024 };
+
+    if (!pieces) {
+        union piece *more = mmap(NULL, PIECES * sizeof *more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (more == MAP_FAILED)
+            return NULL;
+        for (int i = 0; i < PIECES; i++) {
+            more[i].next = pieces;
+            pieces = &more[i];
+        }
+    }
+    union piece *piece = pieces;
+    pieces = piece->next;
+    memset(piece, 0, sizeof *piece);
+    return piece;
+}
+
+static void piece_put(void *memory)
+{
+    union piece *piece = memory;
+
+    piece->next = pieces;
+    pieces = piece;
+}
 
 /* ---- Lists ------------------------------------------------------------------ */
 
@@ -350,12 +410,12 @@ static void knote_free(struct knote *knote)
         knote->next->link = knote->link;
     if (serials[knote->serial % BUCKETS] == knote)
         serials[knote->serial % BUCKETS] = NULL;
-    free(knote);
+    piece_put(knote);
 }
 
 static struct knote *knote_make(struct queue *queue, const struct kevent *change)
 {
-    struct knote *knote = calloc(1, sizeof *knote);
+    struct knote *knote = piece_get();
     struct knote **bucket = &buckets[change->ident % BUCKETS];
 
     if (!knote)
@@ -515,8 +575,9 @@ static bool knote_look(const struct knote *knote, struct kevent *event)
         event->data = state.revents & POLLOUT ? 4096 : 0;
         return over || state.revents & POLLOUT;
     default:
-        event->fflags = state.revents & POLLPRI ? NOTE_OOB : 0;
-        return over || state.revents & POLLPRI;
+        event->flags &= (unsigned short)~EV_EOF;
+        event->fflags = NOTE_OOB;
+        return state.revents & POLLPRI;
     }
 }
 
@@ -637,10 +698,10 @@ static int queue_scan(int number, struct kevent *events, int capacity, const str
         int ready = epoll_pwait2(number, found, most, timeout ? &left : NULL, NULL);
         if (ready <= 0)
             return ready;
-        pthread_mutex_lock(&lock);
+        lock_take();
         struct queue *queue = queue_find(number);
         count = queue ? queue_collect(queue, found, ready, events, capacity) : 0;
-        pthread_mutex_unlock(&lock);
+        lock_drop();
         if (timeout && count == 0 && left.tv_sec == 0 && left.tv_nsec == 0)
             return 0;
     }
@@ -679,10 +740,10 @@ int kevent(int kq, const struct kevent *changes, int change_count, struct kevent
         errno = EINVAL;
         return -1;
     }
-    pthread_mutex_lock(&lock);
+    lock_take();
     struct queue *queue = queue_find(kq);
     int rc = queue ? queue_apply_all(queue, changes, change_count, events, capacity) : -1;
-    pthread_mutex_unlock(&lock);
+    lock_drop();
     if (!queue)
         errno = EBADF;
     if (rc == 0 && capacity > 0)
@@ -705,7 +766,7 @@ static void queue_free(struct queue *queue)
     *link = queue->next;
     if (queue->inotify >= 0)
         __real_close(queue->inotify);
-    free(queue);
+    piece_put(queue);
 }
 
 /* The number is about to name nothing, or something else. */
@@ -727,55 +788,53 @@ int __wrap_close(int fd)
 {
     int saved = errno;
 
-    pthread_mutex_lock(&lock);
+    lock_take();
     if (fd >= 0)
         forget_number(fd);
     errno = saved;
     int rc = __real_close(fd);
-    pthread_mutex_unlock(&lock);
+    lock_drop();
     return rc;
 }
 
 int __wrap_dup2(int from, int onto)
 {
-    pthread_mutex_lock(&lock);
+    lock_take();
     if (from != onto && onto >= 0 && fcntl(from, F_GETFD) >= 0)
         forget_number(onto);
     int rc = __real_dup2(from, onto);
-    pthread_mutex_unlock(&lock);
+    lock_drop();
     return rc;
 }
 
 int kqueue(void)
 {
-    struct queue *queue = calloc(1, sizeof *queue);
+    int number = epoll_create1(0);
 
-    if (!queue) {
-        errno = ENOMEM;
+    if (number < 0)
         return -1;
+    lock_take();
+    struct queue *queue = piece_get();
+    if (queue) {
+        *queue = (struct queue){.epoll = number, .inotify = -1, .next = queues};
+        queues = queue;
     }
-    queue->inotify = -1;
-    queue->epoll = epoll_create1(0);
-    if (queue->epoll < 0) {
-        free(queue);
-        return -1;
-    }
-    int number = queue->epoll;
-    pthread_mutex_lock(&lock);
-    queue->next = queues;
-    queues = queue;
-    pthread_mutex_unlock(&lock);
-    return number;
+    lock_drop();
+    if (queue)
+        return number;
+    __real_close(number);
+    errno = ENOMEM;
+    return -1;
 }
 
 static void fork_prepare(void)
 {
-    pthread_mutex_lock(&lock);
+    lock_take();
 }
 
 static void fork_parent(void)
 {
-    pthread_mutex_unlock(&lock);
+    lock_drop();
 }
 
 /* The sets are shared with the parent: nothing may be taken out of them, their numbers are closed. */
@@ -789,16 +848,18 @@ static void fork_child(void)
             queue->knotes = knote->next;
             if (knote->owned)
                 __real_close(knote->number);
-            free(knote);
+            piece_put(knote);
         }
         if (queue->inotify >= 0)
             __real_close(queue->inotify);
         __real_close(queue->epoll);
-        free(queue);
+        piece_put(queue);
     }
     memset(buckets, 0, sizeof buckets);
     memset(serials, 0, sizeof serials);
+    sigset_t mask = lock_mask;
     pthread_mutex_init(&lock, NULL);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 /* Before anything counts the descriptors of the process. */
