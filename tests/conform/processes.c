@@ -302,6 +302,7 @@ static void hears_of_ignored_children(void)
 
 CASE(ignored_children_report_without_a_status)
 {
+    need_ignored_children_to_vanish();
     in_each_way(hears_of_ignored_children);
 }
 
