@@ -47,6 +47,9 @@ set(POLLUX_SOURCES
     src/os/pidfd_none.c
     src/os/posix.c
     src/os/process_posix.c
-    src/os/signals_posix.c)
+    src/os/process_win32.c
+    src/os/signals_posix.c
+    src/os/signals_win32.c
+    src/os/sources_win32.c)
 
 list(TRANSFORM POLLUX_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/)
