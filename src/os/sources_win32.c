@@ -13,14 +13,18 @@ PLX__SEAM plx__win32_sources_calls plx__win32_sources = {
     .GetExitCodeProcess = GetExitCodeProcess,
     .WaitForSingleObject = WaitForSingleObject,
     .CloseHandle = CloseHandle,
+    .ResetEvent = ResetEvent,
+    .SetEvent = SetEvent,
     .CreateEventW = CreateEventW,
     .CreateFileW = CreateFileW,
     .GetFileInformationByHandle = GetFileInformationByHandle,
+    .GetFinalPathNameByHandleW = GetFinalPathNameByHandleW,
     .ReadDirectoryChangesW = ReadDirectoryChangesW,
     .GetOverlappedResult = GetOverlappedResult,
     .CancelIoEx = CancelIoEx,
     .FindFirstFileW = FindFirstFileW,
     .FindNextFileW = FindNextFileW,
+    .FindClose = FindClose,
 };
 
 int plx__win32_failed(void)

@@ -16,10 +16,13 @@ typedef struct plx__win32_sources_calls {
     BOOL(WINAPI *GetExitCodeProcess)(HANDLE process, DWORD *code);
     DWORD(WINAPI *WaitForSingleObject)(HANDLE handle, DWORD milliseconds);
     BOOL(WINAPI *CloseHandle)(HANDLE handle);
+    BOOL(WINAPI *ResetEvent)(HANDLE event);
+    BOOL(WINAPI *SetEvent)(HANDLE event);
     HANDLE(WINAPI *CreateEventW)(SECURITY_ATTRIBUTES *security, BOOL manual, BOOL set, const wchar_t *name);
     HANDLE(WINAPI *CreateFileW)(const wchar_t *path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security,
                                 DWORD disposition, DWORD flags, HANDLE model);
     BOOL(WINAPI *GetFileInformationByHandle)(HANDLE file, BY_HANDLE_FILE_INFORMATION *information);
+    DWORD(WINAPI *GetFinalPathNameByHandleW)(HANDLE file, wchar_t *path, DWORD size, DWORD flags);
     BOOL(WINAPI *ReadDirectoryChangesW)(HANDLE folder, void *buffer, DWORD size, BOOL subtree, DWORD filter,
                                         DWORD *count, OVERLAPPED *overlapped,
                                         LPOVERLAPPED_COMPLETION_ROUTINE routine);
@@ -27,6 +30,7 @@ typedef struct plx__win32_sources_calls {
     BOOL(WINAPI *CancelIoEx)(HANDLE file, OVERLAPPED *overlapped);
     HANDLE(WINAPI *FindFirstFileW)(const wchar_t *pattern, WIN32_FIND_DATAW *found);
     BOOL(WINAPI *FindNextFileW)(HANDLE listing, WIN32_FIND_DATAW *found);
+    BOOL(WINAPI *FindClose)(HANDLE listing);
 } plx__win32_sources_calls;
 
 extern PLX__SEAM plx__win32_sources_calls plx__win32_sources;
