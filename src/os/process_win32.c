@@ -32,7 +32,7 @@ int plx__pidfd_open(plx_pid pid, plx_fd *pidfd)
 
 void plx__pidfd_close(plx_fd pidfd)
 {
-    (void)plx__win32_sources.CloseHandle(plx__handle_of(pidfd));
+    plx__win32_close(plx__handle_of(pidfd));
 }
 
 int plx__pidfd_look(plx_fd pidfd, plx_pid pid, plx_exit *status)

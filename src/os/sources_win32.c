@@ -12,7 +12,6 @@ PLX__SEAM plx__win32_sources_calls plx__win32_sources = {
     .OpenProcess = OpenProcess,
     .GetExitCodeProcess = GetExitCodeProcess,
     .WaitForSingleObject = WaitForSingleObject,
-    .CloseHandle = CloseHandle,
     .ResetEvent = ResetEvent,
     .SetEvent = SetEvent,
     .CreateEventW = CreateEventW,

@@ -15,7 +15,6 @@ typedef struct plx__win32_sources_calls {
     HANDLE(WINAPI *OpenProcess)(DWORD access, BOOL inherit, DWORD pid);
     BOOL(WINAPI *GetExitCodeProcess)(HANDLE process, DWORD *code);
     DWORD(WINAPI *WaitForSingleObject)(HANDLE handle, DWORD milliseconds);
-    BOOL(WINAPI *CloseHandle)(HANDLE handle);
     BOOL(WINAPI *ResetEvent)(HANDLE event);
     BOOL(WINAPI *SetEvent)(HANDLE event);
     HANDLE(WINAPI *CreateEventW)(SECURITY_ATTRIBUTES *security, BOOL manual, BOOL set, const wchar_t *name);

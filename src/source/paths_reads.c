@@ -96,7 +96,7 @@ void plx__read_close(rd_state *rd, rd_read *read)
     if (read->pending)
         read_cancel(rd, read);
     if (read->folder)
-        (void)plx__win32_sources.CloseHandle(read->folder);
+        plx__win32_close(read->folder);
     read->folder = NULL;
 }
 

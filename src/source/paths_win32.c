@@ -76,7 +76,7 @@ static void rd_detach(void *state)
         return;
     for (rd_watch *watch = rd->watches; watch; watch = watch->next)
         rd_close_reads(rd, watch);
-    (void)plx__win32_sources.CloseHandle(rd->event);
+    plx__win32_close(rd->event);
     rd->event = NULL;
 }
 
@@ -108,7 +108,7 @@ static int rd_identify(const wchar_t *path, bool *folder, rd_file *file)
         return plx__win32_failed();
     if (!plx__win32_sources.GetFileInformationByHandle(handle, &information))
         rc = plx__win32_failed();
-    (void)plx__win32_sources.CloseHandle(handle);
+    plx__win32_close(handle);
     if (rc < 0)
         return rc;
     *folder = information.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY;
@@ -125,7 +125,7 @@ static size_t rd_follow(rd_state *rd, const rd_watch *watch)
 
     if (file != INVALID_HANDLE_VALUE) {
         length = plx__win32_sources.GetFinalPathNameByHandleW(file, rd->wide, PLX__WIDE_SIZE, FILE_NAME_NORMALIZED);
-        (void)plx__win32_sources.CloseHandle(file);
+        plx__win32_close(file);
     }
     if (length > 0 && length < PLX__WIDE_SIZE)
         return length;

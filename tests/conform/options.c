@@ -227,10 +227,10 @@ CASE(open_without_descriptors_left_is_emfile)
     for (int left = 0; left <= 4; left++) {
         counting_init(&memory);
         plx_options options = {.backend = backend_id(), .allocator = &memory.allocator};
-        plx_fd lowest = dup_fd(0);
+        plx_fd lowest = open_dev_null();
         close_fd(lowest);
         check_note("%d left", left);
-        descriptors_limit(lowest + left);
+        descriptors_limit((int)lowest + left);
         poller = NULL;
         int rc = plx_poller_open(&poller, &options);
         descriptors_limit(256);

@@ -67,7 +67,7 @@ CASE(listener_is_readable_when_somebody_connects)
     EXPECT(poller, 1, PLX_READABLE);
     EXPECT(poller, 1, PLX_READABLE);
     plx_fd server = accept_client(listener);
-    CHECK(server >= 0);
+    CHECK(server != NO_FD);
     EXPECT_SILENCE(poller, 0);
     plx_poller_close(poller);
     close_fd(client);
@@ -175,7 +175,7 @@ CASE(interest_of_zero_is_silent_whatever_happens)
             reset_fd(s.peer);
         else
             close_fd(s.peer);
-        s.peer = -1;
+        s.peer = NO_FD;
         await_ready(s.fd, READY_IN | READY_HANGUP);
         uint64_t calls = stats_of(s.poller).kernel_calls;
         EXPECT_SILENCE(s.poller, PLX_MSEC(20));

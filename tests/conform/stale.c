@@ -256,7 +256,7 @@ static void swap_for_ever(void *argument)
 {
     swapper *self = argument;
     for (int i = 0; i < self->rounds; i++) {
-        plx_fd loud[2], quiet[2], copy = -1;
+        plx_fd loud[2], quiet[2], copy = NO_FD;
         open_stream(loud);
         if (self->keeps_copy)
             copy = dup_fd(loud[0]);
@@ -270,7 +270,7 @@ static void swap_for_ever(void *argument)
         CHECK_RC(plx_deregister(self->registry, loud[0]), 0);
         close_pair(quiet);
         close_pair(loud);
-        if (copy >= 0)
+        if (copy != NO_FD)
             close_fd(copy);
     }
     atomic_store(&self->done, 1);

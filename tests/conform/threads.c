@@ -47,7 +47,7 @@ CASE(registering_acts_on_a_blocked_wait)
 static void feed_by_reuse(void *argument)
 {
     feeder *self = argument;
-    plx_fd ends[2] = {-1, -1};
+    plx_fd ends[2] = {NO_FD, NO_FD};
     for (int i = 0; i < self->rounds; i++) {
         await_count(&self->turn, i);
         if (i > 0)
