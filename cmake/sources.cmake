@@ -23,6 +23,7 @@ set(POLLUX_SOURCES
     src/core/wheel.c
     src/backend/backend.c
     src/backend/epoll.c
+    src/backend/handle_win32.c
     src/backend/poll.c
     src/source/names.c
     src/source/paths.c
@@ -38,15 +39,21 @@ set(POLLUX_SOURCES
     src/os/alarm_none.c
     src/os/barrier_linux.c
     src/os/barrier_none.c
+    src/os/barrier_win32.c
     src/os/clock_posix.c
+    src/os/clock_win32.c
+    src/os/descriptor_win32.c
     src/os/fork_posix.c
+    src/os/fork_win32.c
     src/os/linux.c
     src/os/lock_futex.c
     src/os/lock_posix.c
+    src/os/lock_win32.c
     src/os/pidfd_linux.c
     src/os/pidfd_none.c
     src/os/posix.c
     src/os/process_posix.c
-    src/os/signals_posix.c)
+    src/os/signals_posix.c
+    src/os/win32.c)
 
 list(TRANSFORM POLLUX_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/)

@@ -480,6 +480,22 @@ PLX_API int plx_lookup(plx_registry *registry, plx_fd fd, plx_token *token, uint
 PLX_API int plx_register_native(plx_registry *registry, plx_fd fd, plx_token token, uint32_t native);
 PLX_API int plx_reregister_native(plx_registry *registry, plx_fd fd, plx_token token, uint32_t native);
 
+#ifdef _WIN32
+/*
+ * The same with a handle that can be waited for: an event, a process, a thread, a semaphore,
+ * a waitable timer, a console's input. It is PLX_READABLE when it is signalled, and nothing
+ * else; the wait for it takes the signal of what resets itself (an auto-reset event, one count
+ * of a semaphore; not for a mutex, which would be owned by another thread). All functions for
+ * descriptors take such a handle, cast to plx_fd, as well. The poller holds a duplicate until
+ * it is deregistered.
+ *
+ * Returns  as plx_register and plx_deregister; -EPERM what cannot be waited for, files, pipes
+ *          and NUL among it.
+ */
+PLX_API int plx_register_handle(plx_registry *registry, void *handle, plx_token token, uint32_t interest);
+PLX_API int plx_deregister_handle(plx_registry *registry, void *handle);
+#endif
+
 /*
  * Makes the current wait, or the next one, return, with no event for it. Several before
  * a wait returns count as one; the next wait that returns uses it up, with events or

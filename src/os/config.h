@@ -54,6 +54,12 @@
 #include <sys/syscall.h>
 #elif PLX__OS == PLX__OS_posix
 #define _XOPEN_SOURCE 700 /* POSIX.1-2008, and the alternate stacks of signals */
+#elif PLX__HAS_IOCP
+#define WIN32_LEAN_AND_MEAN
+#define _CRT_SECURE_NO_WARNINGS /* ISO C is not to be warned of */
+#ifndef _WIN32_WINNT
+#define _WIN32_WINNT 0x0A00
+#endif
 #endif
 
 #if PLX__HAS_EPOLL && defined(SYS_futex) /* 32-bit RISC-V has another */
