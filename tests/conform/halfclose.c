@@ -51,7 +51,7 @@ static void peer_closes(plx_fd fd, plx_fd *peer)
 {
     (void)fd;
     close_fd(*peer);
-    *peer = -1;
+    *peer = NO_FD;
 }
 
 static void peer_writes_and_closes(plx_fd fd, plx_fd *peer)
@@ -64,7 +64,7 @@ static void peer_resets(plx_fd fd, plx_fd *peer)
 {
     (void)fd;
     reset_fd(*peer);
-    *peer = -1;
+    *peer = NO_FD;
 }
 
 /* Our queued writes are refused while the peer's data is still to be read. */
@@ -219,7 +219,7 @@ static void check_cell(const row *r, uint32_t interest, uint32_t mode, bool late
         check_edges_end(poller);
     plx_poller_close(poller);
     close_fd(ends[0]);
-    if (ends[1] >= 0)
+    if (ends[1] != NO_FD)
         close_fd(ends[1]);
 }
 

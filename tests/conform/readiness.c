@@ -67,7 +67,7 @@ CASE(listener_is_readable_when_somebody_connects)
     EXPECT(poller, 1, PLX_READABLE);
     EXPECT(poller, 1, PLX_READABLE);
     plx_fd server = accept_client(listener);
-    CHECK(server >= 0);
+    CHECK(server != NO_FD);
     EXPECT_SILENCE(poller, 0);
     plx_poller_close(poller);
     close_fd(client);
@@ -165,7 +165,7 @@ CASE(urgent_data_is_silent_when_not_asked_for)
 CASE(interest_of_zero_is_silent_whatever_happens)
 {
     static void (*const opens[])(plx_fd ends[2]) = {open_stream, open_tcp, open_pipe};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < (pipes_can_be_watched() ? 3 : 2); i++) {
         fixture s = fixture_open_on(opens[i]);
         CHECK_RC(plx_register(s.registry, s.fd, 1, 0), 0);
         put(s.peer, 1);
@@ -175,7 +175,7 @@ CASE(interest_of_zero_is_silent_whatever_happens)
             reset_fd(s.peer);
         else
             close_fd(s.peer);
-        s.peer = -1;
+        s.peer = NO_FD;
         await_ready(s.fd, READY_IN | READY_HANGUP);
         uint64_t calls = stats_of(s.poller).kernel_calls;
         EXPECT_SILENCE(s.poller, PLX_MSEC(20));

@@ -2,7 +2,7 @@
 /*
  * What the conformance cases stand on: the poller under test, expectations about its next
  * wait, and small portable names for sockets, threads and children. The system's own calls
- * are in support.c and sockets.c, so that most cases need no header but this one.
+ * are in support.c and sockets.c, those of Windows in *_win32.c, so that most cases need no header but this one.
  *
  * A case is a function in a file of its theme, and a line in cases.txt:
  *
@@ -50,6 +50,7 @@ bool backend_is(const char *name);
 
 plx_poller *open_poller(void);                    /* default options, or the case fails */
 plx_poller *open_with(const plx_options *options); /* their backend is replaced */
+plx_fd descriptor_of(plx_poller *poller);         /* skips the case where the backend has none */
 
 /* How often a case repeats itself: usual, or what CONFORM_ROUNDS says. */
 int rounds(int usual);
@@ -87,16 +88,20 @@ plx_stats stats_of(const plx_poller *poller);
 
 /* ---- Descriptors -------------------------------------------------------------- */
 
+#define NO_FD ((plx_fd)-1)
 
 /* All are non-blocking. Of a pipe, ends[0] is read and ends[1] is written. */
 void open_stream(plx_fd ends[2]);
+void open_stream_as(plx_fd number, plx_fd ends[2]); /* ends[0] has this number, which is free */
 void open_tcp(plx_fd ends[2]);
 void open_pipe(plx_fd ends[2]);
+bool streams_are_tcp(void);                 /* for want of a socketpair */
+bool pipes_can_be_watched(void);
 
 plx_fd open_listener(void);                 /* TCP, on a free port of the loopback */
 plx_fd open_client(plx_fd listener);        /* starts to connect, does not wait for it */
 plx_fd open_refused(void);                  /* starts to connect where nobody listens */
-plx_fd accept_client(plx_fd listener);      /* -1: nobody is there */
+plx_fd accept_client(plx_fd listener);      /* NO_FD: nobody is there */
 plx_fd open_dev_null(void);
 plx_fd open_regular_file(void);
 plx_fd open_directory(void);
@@ -121,6 +126,7 @@ void shut(plx_fd fd, int how);
 enum { READY_IN = 1, READY_OUT = 2, READY_URGENT = 4, READY_HANGUP = 8 };
 void await_ready(plx_fd fd, int what);
 bool is_readable(plx_fd fd);                /* now, to poll(2) */
+bool is_readable_within(plx_fd fd, plx_nanos time); /* sleeps until then at the most */
 
 int descriptors_open(void);                 /* -1: this system does not tell */
 bool descriptor_is_open(plx_fd fd);
@@ -148,7 +154,7 @@ typedef struct fixture {
 
 fixture fixture_open(void); /* the ends of a stream */
 fixture fixture_open_on(void (*open)(plx_fd ends[2]));
-void fixture_close(fixture *f); /* a peer that the case has closed is -1 */
+void fixture_close(fixture *f); /* a peer that the case has closed is NO_FD */
 
 /* ---- Threads ------------------------------------------------------------------ */
 
@@ -157,6 +163,7 @@ typedef struct test_thread test_thread;
 test_thread *thread_start(void (*body)(void *), void *argument);
 void thread_join(test_thread *thread);      /* frees it */
 void thread_await_asleep(test_thread *thread);
+bool threads_can_be_interrupted(void);
 void thread_interrupt(test_thread *thread); /* runs a signal handler in it, without SA_RESTART */
 int interrupts_handled(void);
 void thread_signal(test_thread *thread, int number);
