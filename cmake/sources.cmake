@@ -21,10 +21,13 @@ set(POLLUX_SOURCES
     src/core/wake.c
     src/core/waker.c
     src/core/wheel.c
+    src/backend/afd.c
     src/backend/backend.c
     src/backend/epoll.c
     src/backend/handle_win32.c
+    src/backend/iocp.c
     src/backend/poll.c
+    src/backend/waitable.c
     src/source/names.c
     src/source/paths.c
     src/source/paths_found.c

@@ -144,6 +144,20 @@ void fixture_close(fixture *f)
         close_fd(f->peer);
 }
 
+void open_stream_as(plx_fd number, plx_fd ends[2])
+{
+    open_stream(ends);
+    if (ends[0] == number)
+        return;
+    if (ends[1] == number) {
+        ends[1] = ends[0];
+    } else {
+        CHECK(dup_onto(ends[0], number));
+        close_fd(ends[0]);
+    }
+    ends[0] = number;
+}
+
 ghost make_ghost(plx_registry *registry, plx_token token, uint32_t interest)
 {
     plx_fd ends[2];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening: options, the environment, what a poller costs, what a failed open leaves. */
+#include "os/descriptor.h"
 #include "support.h"
 
 /* Opens, expects the error, and that nothing was written or left open. */
@@ -199,21 +200,23 @@ CASE(descriptors_are_close_on_exec)
     enum { NUMBERS = 256 };
     bool before[NUMBERS];
     int found = 0;
-    for (plx_fd fd = 0; fd < NUMBERS; fd++)
-        before[fd] = descriptor_is_open(fd);
+    for (uint32_t i = 0; i < NUMBERS; i++)
+        before[i] = descriptor_is_open(plx__descriptor_of(i));
     plx_poller *poller = open_poller();
     plx_poller_descriptor(poller);
     CHECK_EQ(plx_poller_wait(poller, &(plx_event){0}, 1, 0), 0);
-    for (plx_fd fd = 0; fd < NUMBERS; fd++)
-        if (!before[fd] && descriptor_is_open(fd)) {
+    for (uint32_t i = 0; i < NUMBERS; i++) {
+        plx_fd fd = plx__descriptor_of(i);
+        if (!before[i] && descriptor_is_open(fd)) {
             check_note("descriptor %d", (int)fd);
             CHECK(descriptor_closes_on_exec(fd));
             found++;
         }
+    }
     CHECK(found <= 3);
     plx_poller_close(poller);
-    for (plx_fd fd = 0; fd < NUMBERS; fd++)
-        CHECK_EQ(descriptor_is_open(fd), before[fd]);
+    for (uint32_t i = 0; i < NUMBERS; i++)
+        CHECK_EQ(descriptor_is_open(plx__descriptor_of(i)), before[i]);
 }
 
 /* With 0, 1, 2 and more numbers left: a poller, or -EMFILE and nothing left behind. */

@@ -165,7 +165,7 @@ CASE(urgent_data_is_silent_when_not_asked_for)
 CASE(interest_of_zero_is_silent_whatever_happens)
 {
     static void (*const opens[])(plx_fd ends[2]) = {open_stream, open_tcp, open_pipe};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < (pipes_can_be_watched() ? 3 : 2); i++) {
         fixture s = fixture_open_on(opens[i]);
         CHECK_RC(plx_register(s.registry, s.fd, 1, 0), 0);
         put(s.peer, 1);

@@ -54,8 +54,7 @@ CASE(deregistered_while_ready_is_never_reported)
         CHECK_RC(plx_reregister(s.registry, ends[handled][0], event.token, 0), 0);
         EXPECT_SILENCE(s.poller, 0);
         close_fd(number);
-        open_stream(fresh);
-        CHECK(fresh[0] == number);
+        open_stream_as(number, fresh);
         plx_token token = same_token ? (plx_token)other : 77;
         CHECK_RC(plx_register(s.registry, fresh[0], token, PLX_READABLE), 0);
         EXPECT_REST(s.poller, PLX_MSEC(1));
@@ -100,8 +99,7 @@ CASE(closed_source_is_forgotten)
         close_fd(ends[0]);
         expect_forgotten(s.poller, 1);
         close_fd(ends[1]);
-        open_stream(fresh);
-        CHECK(fresh[0] == ends[0]);
+        open_stream_as(ends[0], fresh);
         CHECK_RC(plx_register(s.registry, fresh[0], 2, PLX_READABLE), 0);
         EXPECT_REST(s.poller, PLX_MSEC(1));
         put(fresh[1], 1);
@@ -176,8 +174,7 @@ CASE(old_file_is_not_reported_under_a_reused_number)
             plx_fd fresh[2];
             ghost g = make_ghost(s.registry, 1, PLX_READABLE | modes[i]);
             check_note("mode 0x%x, round %d", (unsigned)modes[i], round);
-            open_stream(fresh);
-            CHECK(fresh[0] == g.number);
+            open_stream_as(g.number, fresh);
             CHECK_RC(plx_register(s.registry, fresh[0], 2, PLX_READABLE | modes[i]), 0);
             CHECK_EQ(stats_of(s.poller).registered, 1);
             put(g.peer, 1); /* the old file is ready, the new one is not */

@@ -92,6 +92,7 @@ plx_stats stats_of(const plx_poller *poller);
 
 /* All are non-blocking. Of a pipe, ends[0] is read and ends[1] is written. */
 void open_stream(plx_fd ends[2]);
+void open_stream_as(plx_fd number, plx_fd ends[2]); /* ends[0] has this number, which is free */
 void open_tcp(plx_fd ends[2]);
 void open_pipe(plx_fd ends[2]);
 bool streams_are_tcp(void);                 /* for want of a socketpair */
