@@ -59,8 +59,11 @@ folder folder_open(void)
 
 void folder_close(folder *f)
 {
-    remove_tree(f, "");
+    if (watched_can_be_deleted())
+        remove_tree(f, "");
     plx_paths_close(f->paths);
+    if (!watched_can_be_deleted())
+        remove_tree(f, "");
     plx_poller_close(f->poller); /* NULL is ignored */
 }
 

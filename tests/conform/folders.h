@@ -27,6 +27,7 @@ void folder_close(folder *f); /* removes it and all in it, closes object and pol
 
 bool folder_compares(void);   /* listings, because nothing better was to be had */
 bool moves_are_told(void);    /* into a folder that is watched and out of it, as such */
+bool watched_can_be_deleted(void); /* a folder */
 bool trees_are_seen(void);    /* whole, whatever was there before */
 
 /* Each skips the case where it cannot be. */
@@ -37,7 +38,8 @@ void need_moves_told(void);      /* from one folder to another, as such */
 void need_new_names(void);       /* what is in a folder that moves is told once more */
 void need_trees(void);           /* trees_are_seen */
 void need_cheap_watches(void);   /* which cost no descriptor each */
-void need_watched_deleted(void); /* a folder that is watched can be deleted */
+void need_watched_deleted(void); /* watched_can_be_deleted */
+void need_free_names(void);      /* a name that was deleted is free, though somebody has the file open */
 
 int many_changes(void); /* as the system keeps unread, and more than are read at once */
 

@@ -156,7 +156,16 @@ void need_trees(void)
 {
 }
 
+bool watched_can_be_deleted(void)
+{
+    return true;
+}
+
 void need_watched_deleted(void)
+{
+}
+
+void need_free_names(void)
 {
 }
 

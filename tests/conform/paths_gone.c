@@ -63,6 +63,7 @@ CASE(a_deleted_file_with_another_link_is_gone)
 
 CASE(a_deleted_file_that_is_held_open_is_gone)
 {
+    need_free_names();
     folder f = folder_open();
     make_file(&f, "file");
     int w = watch(&f, "file", PLX_PATH_SELF_GONE);

@@ -152,6 +152,8 @@ CASE(no_descriptor_left_is_emfile)
     need_events();
     folder f = folder_open();
     plx_paths *more = NULL;
+    if (!PLX__HAS_POSIX)
+        SKIP("no limit of handles that could be met, on Windows");
     if (!descriptors_allow(64))
         SKIP("fewer than 64 descriptors are allowed");
     plx_fd fd = dup_fd(0);
@@ -267,7 +269,12 @@ CASE(paths_outlive_their_poller)
 {
     plx_path_change change;
     plx_event event;
-    int w, before = descriptors_open();
+    int w;
+    folder warm = folder_open(); /* what the system keeps from then on is not ours */
+    watch(&warm, "", PLX_PATH_CREATED);
+    EXPECT_SILENCE(warm.poller, 0);
+    folder_close(&warm);
+    int before = descriptors_open();
     folder f = folder_open();
     int first = watch(&f, "", ALL_CHANGES | PLX_PATH_RECURSIVE);
     make_file(&f, "a");
