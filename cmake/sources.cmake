@@ -21,17 +21,23 @@ set(POLLUX_SOURCES
     src/core/wake.c
     src/core/waker.c
     src/core/wheel.c
+    src/backend/afd.c
     src/backend/backend.c
     src/backend/epoll.c
     src/backend/handle_win32.c
+    src/backend/iocp.c
     src/backend/poll.c
+    src/backend/waitable.c
     src/source/names.c
     src/source/paths.c
+    src/source/paths_found.c
     src/source/paths_inotify.c
     src/source/paths_listing.c
+    src/source/paths_reads.c
     src/source/paths_scan.c
     src/source/paths_tree.c
     src/source/paths_walk.c
+    src/source/paths_win32.c
     src/source/processes.c
     src/source/record.c
     src/source/signals.c
@@ -53,7 +59,11 @@ set(POLLUX_SOURCES
     src/os/pidfd_none.c
     src/os/posix.c
     src/os/process_posix.c
+    src/os/process_win32.c
     src/os/signals_posix.c
+    src/os/signals_win32.c
+    src/os/sources_win32.c
+    src/os/wide_win32.c
     src/os/win32.c)
 
 list(TRANSFORM POLLUX_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/)

@@ -12,6 +12,9 @@ const plx__backend *const plx__backends[] = {
 #if PLX__HAS_EPOLL
     &plx__backend_epoll,
 #endif
+#if PLX__HAS_IOCP
+    &plx__backend_iocp,
+#endif
 #if PLX__HAS_POLL
     &plx__backend_poll,
 #endif

@@ -61,6 +61,7 @@ typedef struct plx__backend {
 } plx__backend;
 
 extern const plx__backend plx__backend_epoll;
+extern const plx__backend plx__backend_iocp;
 extern const plx__backend plx__backend_poll;
 
 /* The backends of this build, best first, ended by NULL. */

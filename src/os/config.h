@@ -46,7 +46,7 @@
 #define PLX__HAS_PIPE2       PLX__HAS_EPOLL
 
 /* Readable once a process has ended: PLX__HAS_PIDFD. Readable at a point in time: PLX__HAS_ALARM. */
-#define PLX__HAS_PIDFD PLX__HAS_EPOLL
+#define PLX__HAS_PIDFD (PLX__HAS_EPOLL || PLX__HAS_IOCP)
 #define PLX__HAS_ALARM PLX__HAS_EPOLL
 
 #if PLX__HAS_EPOLL

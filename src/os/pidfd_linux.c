@@ -8,7 +8,7 @@
 
 #include "os/process.h"
 
-#if PLX__HAS_PIDFD
+#if PLX__HAS_EPOLL
 #include "os/linux.h"
 #include "os/process_wait.h"
 
