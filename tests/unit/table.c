@@ -49,7 +49,7 @@ static void compare_walk(const plx__table *table)
         if (!oracle[i].used)
             continue;
         CHECK(plx__table_next(table, &number, &watch));
-        CHECK_EQ(watch.key.fd, oracle[i].fd);
+        CHECK_EQ(watch.key.fd, plx__descriptor_number(oracle[i].fd));
         CHECK_EQ(number, plx__descriptor_number(oracle[i].fd) + 1);
         CHECK_EQ(watch.key.tag, plx__tag_key(oracle[i].tag));
     }
