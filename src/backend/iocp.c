@@ -63,7 +63,7 @@ struct iocp_state {
     HANDLE look;          /* a handle of AFD without the port */
     plx__lock lock;       /* what follows; not held while a wait sleeps */
     plx__pages places;    /* number -> its source (iocp_source *) */
-    iocp_source *due;
+    iocp_source *due, **due_end; /* in the order of their reports, so that all take turns */
     iocp_group *open, *full;
     size_t outstanding;   /* completions to come */
     uint64_t visits;
@@ -88,6 +88,7 @@ static int iocp_init(void *state, const plx_allocator *memory)
     if (rc < 0)
         goto close_look;
     pt->memory = memory;
+    pt->due_end = &pt->due;
     plx__pages_init(&pt->places, memory, sizeof(iocp_source *));
     return 0;
 
@@ -207,20 +208,18 @@ static void iocp_due(struct iocp_state *pt, iocp_source *source)
 {
     if (source->link)
         return;
-    source->next = pt->due;
-    source->link = &pt->due;
-    if (source->next)
-        source->next->link = &source->next;
-    pt->due = source;
+    source->next = NULL;
+    source->link = pt->due_end;
+    *pt->due_end = source;
+    pt->due_end = &source->next;
 }
 
-static void iocp_undue(iocp_source *source)
+static void iocp_undue(struct iocp_state *pt, iocp_source *source)
 {
     if (!source->link)
         return;
     *source->link = source->next;
-    if (source->next)
-        source->next->link = source->link;
+    *(source->next ? &source->next->link : &pt->due_end) = source->link;
     source->link = NULL;
 }
 
@@ -253,7 +252,7 @@ static bool iocp_rearm(struct iocp_state *pt, iocp_source *source, uint64_t visi
 
     source->gone = rc == -EBADF;
     if (rc == 0 || source->gone) {
-        iocp_undue(source);
+        iocp_undue(pt, source);
         return true;
     }
     iocp_due(pt, source);
@@ -283,7 +282,7 @@ static int iocp_renew(struct iocp_state *pt, iocp_source *source, uint32_t *call
     if (!source->armed) {
         rc = iocp_wants(source) ? iocp_arm(pt, source, 0, calls) : 0;
         if (rc == 0)
-            iocp_undue(source);
+            iocp_undue(pt, source);
     } else if (source->socket ? plx__afd_events(source->flags) & ~source->events : !iocp_wants(source)) {
         rc = iocp_disarm(pt, source, calls);
     }
@@ -293,7 +292,7 @@ static int iocp_renew(struct iocp_state *pt, iocp_source *source, uint32_t *call
 /* It has no number any more; if a completion is to come, it frees it. */
 static void iocp_retire(struct iocp_state *pt, iocp_source *source)
 {
-    iocp_undue(source);
+    iocp_undue(pt, source);
     source->removed = true;
     if (!source->armed)
         iocp_source_free(pt, source);
@@ -423,7 +422,7 @@ static uint32_t iocp_events(struct iocp_state *pt, iocp_source *source, uint64_t
     source->gone = events & PLX__AFD_LOCAL_CLOSE;
     if (events & wanted && !source->gone && source->visit != visit) {
         ++*calls;
-        (void)plx__afd_look(pt->look, source->socket, wanted, &events);
+        source->gone = plx__afd_look(pt->look, source->socket, wanted, &events) == -EBADF;
     }
     return events & wanted;
 }

@@ -20,7 +20,6 @@ static bool wide_begins(const wchar_t *path, const wchar_t *with)
     return wcsncmp(path, with, wcslen(with)) == 0;
 }
 
-/* Behind `wide` of a full path comes the room for it. */
 static int wide_prefix(const wchar_t *full, size_t length, wchar_t *wide)
 {
     bool device = wide_begins(full, WIDE_LOCAL) || wide_begins(full, L"\\\\.\\");
@@ -34,6 +33,18 @@ static int wide_prefix(const wchar_t *full, size_t length, wchar_t *wide)
     wmemcpy(wide, prefix, before);
     wmemcpy(wide + before, full + from, length - from + 1);
     return (int)(before + length - from);
+}
+
+/* What no file system here takes, and Wine has as a name that is not there. */
+static bool wide_too_long(const wchar_t *path)
+{
+    while (*path) {
+        size_t name = wcscspn(path, L"\\");
+        if (name > 255)
+            return true;
+        path += name + (path[name] != L'\0');
+    }
+    return false;
 }
 
 int plx__wide_path(const char *path, wchar_t *wide)
@@ -55,7 +66,7 @@ int plx__wide_path(const char *path, wchar_t *wide)
     int rc = wide_prefix(full, length, wide);
     while (rc > 1 && wide[rc - 1] == L'\\' && wide[rc - 2] != L':')
         wide[--rc] = L'\0';
-    return rc;
+    return rc > 0 && wide_too_long(wide) ? -ENAMETOOLONG : rc;
 }
 
 size_t plx__wide_leaf(const wchar_t *path, size_t length)

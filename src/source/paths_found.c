@@ -16,7 +16,7 @@
 #include "core/memory.h"
 #include "os/clock.h"
 
-#include <string.h>
+#include <errno.h>
 
 #define FOUND_KEPT PLX_SEC(10)
 
@@ -95,8 +95,8 @@ static bool found_list(rd_state *rd, rd_watch *watch, const wchar_t *folder, siz
     wcscpy(name + length, L"\\*");
     HANDLE listing = plx__win32_sources.FindFirstFileW(rd->wide, &entry);
     if (listing == INVALID_HANDLE_VALUE) {
-        DWORD error = GetLastError();
-        return error == ERROR_DIRECTORY || error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND;
+        int rc = plx__win32_failed();
+        return rc == -ENOENT || rc == -ENOTDIR;
     }
     do {
         size_t more = wcslen(entry.cFileName);

@@ -2,9 +2,12 @@
 /* The one place of the conformance cases that reaches inside: to take pidfds away. */
 #include "os/config.h"
 
+#include "support.h"
+
+#if PLX__HAS_POSIX
 #include "processes.h"
 
-#if PLX__HAS_PIDFD
+#if PLX__HAS_EPOLL
 #include "os/linux.h"
 #include "os/posix.h"
 
@@ -42,5 +45,7 @@ void in_each_way(void (*body)(void))
 {
     body();
 }
+
+#endif
 
 #endif
