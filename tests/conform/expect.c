@@ -144,6 +144,13 @@ void fixture_close(fixture *f)
         close_fd(f->peer);
 }
 
+void move_onto(plx_fd fd, plx_fd number)
+{
+    if (!dup_onto(fd, number))
+        SKIP("number %d is not to be had again", (int)number);
+    close_fd(fd);
+}
+
 void open_stream_as(plx_fd number, plx_fd ends[2])
 {
     open_stream(ends);
@@ -152,8 +159,7 @@ void open_stream_as(plx_fd number, plx_fd ends[2])
     if (ends[1] == number) {
         ends[1] = ends[0];
     } else {
-        CHECK(dup_onto(ends[0], number));
-        close_fd(ends[0]);
+        move_onto(ends[0], number);
     }
     ends[0] = number;
 }

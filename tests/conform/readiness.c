@@ -51,7 +51,7 @@ CASE(all_that_is_ready_is_one_event)
         CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_WRITABLE | modes[i]), 0);
         put(s.peer, 1);
         shut(s.peer, SHUT_OUT);
-        EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE | PLX_READ_CLOSED);
+        EXPECT_WITH(s.poller, 1, PLX_READABLE | PLX_WRITABLE | PLX_READ_CLOSED, behind_data());
         fixture_close(&s);
     }
 }
@@ -176,12 +176,13 @@ CASE(interest_of_zero_is_silent_whatever_happens)
         else
             close_fd(s.peer);
         s.peer = NO_FD;
-        await_ready(s.fd, READY_IN | READY_HANGUP);
+        bool hung_up = i > 0 || !streams_are_tcp(); /* a TCP connection is half closed */
+        await_ready(s.fd, hung_up ? READY_IN | READY_HANGUP : READY_IN);
         uint64_t calls = stats_of(s.poller).kernel_calls;
         EXPECT_SILENCE(s.poller, PLX_MSEC(20));
         CHECK(stats_of(s.poller).kernel_calls - calls < 20); /* and the wait did not spin on it */
         CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE), 0);
-        EXPECT_WITH(s.poller, 1, PLX_READABLE | PLX_WRITE_CLOSED, PLX_READ_CLOSED | PLX_ERROR);
+        EXPECT_WITH(s.poller, 1, PLX_READABLE | (hung_up ? PLX_WRITE_CLOSED : 0), PLX_READ_CLOSED | PLX_ERROR);
         fixture_close(&s);
     }
 }

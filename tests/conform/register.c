@@ -144,7 +144,7 @@ CASE(number_that_is_another_file_now_is_enoent)
     open_stream(others);
     open_stream(ends);
     CHECK_RC(plx_register(s.registry, ends[0], 1, PLX_READABLE), 0);
-    CHECK(dup_onto(others[0], ends[0])); /* closes it, and the number is the other file */
+    move_onto(others[0], ends[0]); /* closes it, and the number is the other file */
     CHECK_RC(plx_reregister(s.registry, ends[0], 2, PLX_READABLE), -ENOENT);
     CHECK_RC(plx_enable(s.registry, ends[0], PLX_WRITABLE), -ENOENT);
     put(others[1], 1);
@@ -153,7 +153,7 @@ CASE(number_that_is_another_file_now_is_enoent)
     EXPECT(s.poller, 3, PLX_READABLE);
     CHECK_EQ(stats_of(s.poller).registered, 1);
     close_pair(ends);
-    close_pair(others);
+    close_fd(others[1]);
     fixture_close(&s);
 }
 
@@ -172,13 +172,12 @@ CASE(file_that_returns_to_its_number_can_be_registered)
                 CHECK(plx_poller_wait(s.poller, &event, 1, 0) <= 1);
             if (deregistered)
                 CHECK_RC(plx_deregister(s.registry, s.fd), 0);
-            CHECK(dup_onto(copy, s.fd));
+            move_onto(copy, s.fd);
             int rc = plx_register(s.registry, s.fd, 2, PLX_READABLE);
             CHECK(rc == 0 || (rc == -EEXIST && !deregistered)); /* the same open file */
             EXPECT_SILENCE(s.poller, 0);
             put(s.peer, 1);
             EXPECT(s.poller, rc == 0 ? 2 : 1, PLX_READABLE); /* registered is registered */
-            close_fd(copy);
             fixture_close(&s);
         }
 }

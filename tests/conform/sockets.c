@@ -48,6 +48,11 @@ bool pipes_can_be_watched(void)
     return true;
 }
 
+uint32_t behind_data(void)
+{
+    return 0;
+}
+
 static struct sockaddr_in address_of(int fd)
 {
     struct sockaddr_in address;

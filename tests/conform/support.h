@@ -96,6 +96,7 @@ void open_stream_as(plx_fd number, plx_fd ends[2]); /* ends[0] has this number, 
 void open_tcp(plx_fd ends[2]);
 void open_pipe(plx_fd ends[2]);
 bool streams_are_tcp(void);                 /* for want of a socketpair */
+uint32_t behind_data(void);                 /* what may be told only once all data was read */
 bool pipes_can_be_watched(void);
 
 plx_fd open_listener(void);                 /* TCP, on a free port of the loopback */
@@ -110,7 +111,8 @@ void close_fd(plx_fd fd);
 void close_pair(const plx_fd ends[2]);
 void reset_fd(plx_fd fd);                   /* closes a TCP socket with a reset */
 plx_fd dup_fd(plx_fd fd);
-bool dup_onto(plx_fd fd, plx_fd number);    /* false: the limit is below that number */
+void move_onto(plx_fd fd, plx_fd number);   /* or the case is skipped: this number is not to be had */
+bool dup_onto(plx_fd fd, plx_fd number);    /* false: this number is not to be had; the old file is closed */
 int pending_error(plx_fd fd);               /* SO_ERROR, which this clears */
 
 void put(plx_fd fd, size_t bytes);          /* all of them, or the case fails */

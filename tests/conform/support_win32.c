@@ -15,6 +15,8 @@
 
 /* ---- Threads ------------------------------------------------------------------ */
 
+int threads_open(void);
+
 struct test_thread {
     HANDLE     handle;
     void     (*body)(void *);
@@ -30,6 +32,13 @@ static unsigned __stdcall thread_main(void *argument)
     return 0;
 }
 
+static atomic_int started;
+
+int threads_open(void)
+{
+    return atomic_load(&started);
+}
+
 test_thread *thread_start(void (*body)(void *), void *argument)
 {
     test_thread *thread = malloc(sizeof *thread);
@@ -39,6 +48,7 @@ test_thread *thread_start(void (*body)(void *), void *argument)
     atomic_init(&thread->runs, 0);
     thread->handle = (HANDLE)_beginthreadex(NULL, 0, thread_main, thread, 0, NULL);
     CHECK(thread->handle != NULL);
+    atomic_fetch_add(&started, 1);
     return thread;
 }
 
@@ -46,6 +56,7 @@ void thread_join(test_thread *thread)
 {
     CHECK_EQ(WaitForSingleObject(thread->handle, INFINITE), WAIT_OBJECT_0);
     CHECK(CloseHandle(thread->handle));
+    atomic_fetch_sub(&started, 1);
     free(thread);
 }
 
