@@ -21,18 +21,25 @@ set(POLLUX_SOURCES
     src/core/wake.c
     src/core/waker.c
     src/core/wheel.c
+    src/backend/afd.c
     src/backend/backend.c
     src/backend/epoll.c
     src/backend/event_ports.c
     src/backend/kqueue.c
+    src/backend/handle_win32.c
+    src/backend/iocp.c
     src/backend/poll.c
+    src/backend/waitable.c
     src/source/names.c
     src/source/paths.c
+    src/source/paths_found.c
     src/source/paths_inotify.c
     src/source/paths_listing.c
+    src/source/paths_reads.c
     src/source/paths_scan.c
     src/source/paths_tree.c
     src/source/paths_walk.c
+    src/source/paths_win32.c
     src/source/processes.c
     src/source/record.c
     src/source/signals.c
@@ -42,7 +49,10 @@ set(POLLUX_SOURCES
     src/os/alarm_ports.c
     src/os/barrier_linux.c
     src/os/barrier_none.c
+    src/os/barrier_win32.c
     src/os/clock_posix.c
+    src/os/clock_win32.c
+    src/os/descriptor_win32.c
     src/os/fork_posix.c
     src/os/hints_kqueue.c
     src/os/hints_none.c
@@ -52,11 +62,21 @@ set(POLLUX_SOURCES
     src/os/lock_futex.c
     src/os/lock_posix.c
     src/os/pidfd_kqueue.c
+    src/os/fork_win32.c
+    src/os/linux.c
+    src/os/lock_futex.c
+    src/os/lock_posix.c
+    src/os/lock_win32.c
     src/os/pidfd_linux.c
     src/os/pidfd_none.c
     src/os/ports.c
     src/os/posix.c
     src/os/process_posix.c
-    src/os/signals_posix.c)
+    src/os/process_win32.c
+    src/os/signals_posix.c
+    src/os/signals_win32.c
+    src/os/sources_win32.c
+    src/os/wide_win32.c
+    src/os/win32.c)
 
 list(TRANSFORM POLLUX_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/)

@@ -76,9 +76,10 @@ def run(port, pid):
 
 
 def main():
-    limit = f"ulimit -n {DESCRIPTORS} && exec \"$0\" \"$@\""
-    server = subprocess.Popen(["sh", "-c", limit, sys.argv[1], "0", str(TOTAL)], stdout=subprocess.PIPE,
-                              text=True)
+    command = sys.argv[1:] + ["0", str(TOTAL)]
+    if len(sys.argv) == 2:  # an emulator has descriptors of its own
+        command = ["sh", "-c", f"ulimit -n {DESCRIPTORS} && exec \"$0\" \"$@\""] + command
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = server.stdout.readline()
         run(int(line.rsplit(":", 1)[1]), server.pid)

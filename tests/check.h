@@ -43,7 +43,9 @@ static inline char *check_noted(void)
     return text;
 }
 
-#if defined(__GNUC__)
+#if defined(__MINGW_PRINTF_FORMAT) /* its C library has two printfs */
+#define CHECK_FORMAT(text, first) __attribute__((format(__MINGW_PRINTF_FORMAT, text, first)))
+#elif defined(__GNUC__)
 #define CHECK_FORMAT(text, first) __attribute__((format(printf, text, first)))
 #else
 #define CHECK_FORMAT(text, first)

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the tests of the inside share: random numbers with a printed seed, memory that is
- * counted and can be refused, threads, sleep, a watchdog. Include os/config.h before.
+ * counted and can be refused, threads, sleep, a watchdog. What is the system's own is in
+ * tools_posix.h and tools_win32.h. Include os/config.h before.
  */
 #ifndef TESTS_TOOLS_H
 #define TESTS_TOOLS_H
 
 #include "check.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define TOOLS_TSAN 1
@@ -126,72 +122,20 @@ static inline void counted_init(counted_memory *memory)
     atomic_init(&memory->refused, 0);
 }
 
-/* ---- Descriptors ------------------------------------------------------------ */
+/* ---- Descriptors, threads, the watchdog --------------------------------------- */
 
-/* How many are open; the same number everywhere where the system does not tell. */
-static inline int descriptors_open(void)
+static void (*watchdog_report)(void); /* prints who waits; may be NULL */
+
+#if PLX__HAS_POSIX
+#include "tools_posix.h"
+#else
+#include "tools_win32.h"
+#endif
+
+static inline void close_pair(const plx_fd ends[2])
 {
-    DIR *folder = opendir("/proc/self/fd");
-    int count = 0;
-
-    if (!folder)
-        return 0;
-    while (readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
-}
-
-/* Two ends of a stream, non-blocking and close-on-exec. */
-static inline void open_pair(int ends[2])
-{
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    for (int i = 0; i < 2; i++) {
-        CHECK(fcntl(ends[i], F_SETFL, O_NONBLOCK) == 0);
-        CHECK(fcntl(ends[i], F_SETFD, FD_CLOEXEC) == 0);
-    }
-}
-
-static inline void close_pair(const int ends[2])
-{
-    CHECK(close(ends[0]) == 0);
-    CHECK(close(ends[1]) == 0);
-}
-
-static inline void put_byte(int fd)
-{
-    CHECK_EQ(write(fd, "x", 1), 1);
-}
-
-static inline void drain(int fd)
-{
-    char bytes[512];
-
-    while (read(fd, bytes, sizeof bytes) > 0) {
-    }
-}
-
-/* ---- Time and threads ------------------------------------------------------- */
-
-static inline void sleep_for(plx_nanos time)
-{
-    struct timespec left = {.tv_sec = (time_t)(time / 1000000000), .tv_nsec = (long)(time % 1000000000)};
-
-    while (nanosleep(&left, &left) != 0 && errno == EINTR) {
-    }
-}
-
-/* Every signal is blocked in it, so that the watchdog's reaches the main thread. */
-static inline pthread_t thread_start(void *(*body)(void *), void *argument)
-{
-    pthread_t thread;
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    CHECK_EQ(pthread_create(&thread, NULL, body, argument), 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return thread;
+    close_fd(ends[0]);
+    close_fd(ends[1]);
 }
 
 static inline void thread_join(pthread_t thread)
@@ -204,32 +148,6 @@ static inline void await_count(atomic_int *count, int least)
 {
     while (atomic_load(count) < least)
         sleep_for(PLX_USEC(100));
-}
-
-/* ---- The watchdog ----------------------------------------------------------- */
-
-static void (*watchdog_report)(void); /* prints who waits; may be NULL */
-
-static inline void watchdog_bite(int number)
-{
-    static const char text[] = "watchdog: this hangs; at: ";
-
-    (void)number;
-    (void)!write(STDERR_FILENO, text, sizeof text - 1);
-    (void)!write(STDERR_FILENO, check_noted(), strlen(check_noted()));
-    (void)!write(STDERR_FILENO, "\n", 1);
-    if (watchdog_report)
-        watchdog_report();
-    _Exit(CHECK_FAILED);
-}
-
-/* Ends the test with a failure unless it is called again in time; 0 calls it off. */
-static inline void watchdog(unsigned seconds)
-{
-    struct sigaction action = {.sa_handler = watchdog_bite};
-
-    sigaction(SIGALRM, &action, NULL);
-    alarm(seconds);
 }
 
 #endif

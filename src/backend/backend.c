@@ -18,6 +18,9 @@ const plx__backend *const plx__backends[] = {
 #if PLX__HAS_KQUEUE
     &plx__backend_kqueue,
 #endif
+#if PLX__HAS_IOCP
+    &plx__backend_iocp,
+#endif
 #if PLX__HAS_POLL
     &plx__backend_poll,
 #endif

@@ -72,6 +72,7 @@ static inline uint32_t plx__backend_missing(const plx__backend *backend, uint32_
 extern const plx__backend plx__backend_epoll;
 extern const plx__backend plx__backend_event_ports;
 extern const plx__backend plx__backend_kqueue;
+extern const plx__backend plx__backend_iocp;
 extern const plx__backend plx__backend_poll;
 
 /* The backends of this build, best first, ended by NULL. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A memory barrier that one thread makes for all: between two threads of which one acts far
- * more often, it pays for both. Linux has it as membarrier(2), PRIVATE_EXPEDITED.
+ * more often, it pays for both. Linux has it as membarrier(2), PRIVATE_EXPEDITED,
+ * Windows as FlushProcessWriteBuffers.
  */
 #ifndef PLX__BARRIER_H
 #define PLX__BARRIER_H

@@ -46,7 +46,7 @@
 #define PLX__HAS_PIPE2       PLX__HAS_EPOLL
 
 /* Readable once a process has ended: PLX__HAS_PIDFD. Readable at a point in time: PLX__HAS_ALARM. */
-#define PLX__HAS_PIDFD (PLX__HAS_EPOLL || PLX__HAS_KQUEUE)
+#define PLX__HAS_PIDFD (PLX__HAS_EPOLL || PLX__HAS_KQUEUE || PLX__HAS_IOCP)
 #if PLX__HAS_EPOLL || PLX__HAS_KQUEUE || (PLX__HAS_EVENT_PORTS && (defined(__illumos__) || defined(__linux__)))
 #define PLX__HAS_ALARM 1
 #else
@@ -66,6 +66,12 @@
 #elif PLX__HAS_EVENT_PORTS
 #define _XOPEN_SOURCE  700
 #define __EXTENSIONS__ 1 /* without it the above hides POLLRDHUP and <port.h> */
+#elif PLX__HAS_IOCP
+#define WIN32_LEAN_AND_MEAN
+#define _CRT_SECURE_NO_WARNINGS /* ISO C is not to be warned of */
+#ifndef _WIN32_WINNT
+#define _WIN32_WINNT 0x0A00
+#endif
 #endif
 
 #if PLX__HAS_EPOLL && defined(SYS_futex) /* 32-bit RISC-V has another */

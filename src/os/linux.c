@@ -2,11 +2,12 @@
 /* The system calls of Linux alone. */
 #include "os/config.h"
 
-#include "os/posix.h"
+#include "os/descriptor.h"
 
 #if PLX__HAS_EPOLL
 
 #include "os/linux.h"
+#include "os/posix.h"
 
 #include <fcntl.h>
 #include <sys/eventfd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mutual exclusion, and waiting for a condition under it: on Linux by futex, with a free
- * lock taken and dropped inline, elsewhere by POSIX threads.
+ * lock taken and dropped inline, on Windows by SRWLOCK, elsewhere by POSIX threads.
  */
 #ifndef PLX__LOCK_H
 #define PLX__LOCK_H
@@ -10,8 +10,10 @@
 
 #if PLX__HAS_FUTEX
 #include "os/lock_futex.h"
-#else
+#elif PLX__HAS_POSIX
 #include "os/lock_posix.h"
+#else
+#include "os/lock_win32.h"
 #endif
 
 int  plx__lock_init(plx__lock *lock);

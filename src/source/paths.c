@@ -15,6 +15,8 @@
 
 #if PLX__HAS_INOTIFY
 const plx__paths_way *PLX__SEAM plx__paths_way_used = &plx__paths_inotify;
+#elif PLX__HAS_IOCP
+const plx__paths_way *PLX__SEAM plx__paths_way_used = &plx__paths_win32;
 #else
 const plx__paths_way *PLX__SEAM plx__paths_way_used = &plx__paths_scan;
 #endif

@@ -43,6 +43,7 @@ typedef struct plx__paths_way {
 
 extern const plx__paths_way plx__paths_inotify;
 extern const plx__paths_way plx__paths_scan;
+extern const plx__paths_way plx__paths_win32;
 
 /* What this build takes; a test may change it before it opens an object. */
 extern const plx__paths_way *PLX__SEAM plx__paths_way_used;

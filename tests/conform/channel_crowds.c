@@ -103,9 +103,7 @@ CASE(messages_make_the_descriptor_readable_to_the_last)
     plx_poller *poller = open_poller();
     channel before = channel_open(poller, 5, sizeof(int64_t), UNBOUNDED);
     CHECK_RC(send_number(before.sender, 0), 0);
-    int own = plx_poller_descriptor(poller);
-    if (own == -ENOTSUP)
-        SKIP("%s has no descriptor to wait for", conform_backend);
+    plx_fd own = descriptor_of(poller);
     CHECK(is_readable(own)); /* for what was sent before anybody asked */
     EXPECT(poller, 5, PLX_CHANNEL);
     EXPECT_NUMBER(before.receiver, 0);
@@ -152,9 +150,7 @@ CASE(no_message_is_lost_between_two_pollers)
 {
     plx_event event;
     plx_poller *outer = open_poller(), *inner = open_poller();
-    int own = plx_poller_descriptor(inner);
-    if (own == -ENOTSUP)
-        SKIP("%s has no descriptor to wait for", conform_backend);
+    plx_fd own = descriptor_of(inner);
     CHECK_RC(plx_register(plx_poller_registry(outer), own, 7, PLX_READABLE), 0);
     channel c = channel_open(inner, 1, sizeof(int64_t), 10);
     supply supplied = {c.sender, rounds(10000)};

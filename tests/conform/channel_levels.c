@@ -225,7 +225,8 @@ CASE(channels_without_memory_are_enomem_and_lose_nothing)
     for (int bound = UNBOUNDED; bound <= 2000; bound += 2001)
         for (long nth = 1, met = 1; met; nth++) {
             channel c = {NULL, NULL};
-            int64_t sent = 0, refused = 0;
+            int64_t sent = 0;
+            long refused = 0;
             plx_poller *poller = open_counting(&memory);
             plx_registry *registry = plx_poller_registry(poller);
             check_note("bound %d, allocation %ld", bound, nth);

@@ -200,7 +200,7 @@ CASE(errno_is_left_alone)
     plx_poller_open(&none, &absent);
     CHECK_EQ(errno, MARK);
     plx_registry *registry = plx_poller_registry(poller);
-    CHECK_RC(plx_register(registry, -1, 1, PLX_READABLE), -EBADF);
+    CHECK_RC(plx_register(registry, NO_FD, 1, PLX_READABLE), -EBADF);
     CHECK_RC(plx_register(registry, file, 1, PLX_READABLE), -EPERM);
     CHECK_EQ(errno, MARK);
     CHECK_RC(plx_register(registry, ends[0], 1, PLX_WRITABLE), 0);
@@ -223,7 +223,7 @@ CASE(errno_is_left_alone)
     plx_poller_descriptor(poller);
     plx_poller_describe(poller, line, sizeof line);
     plx_strerror(-99999);
-    plx_register_native(registry, -1, 1, 1);
+    plx_register_native(registry, NO_FD, 1, 1);
     CHECK_EQ(errno, MARK);
     plx_poller_close(poller);
     CHECK_EQ(errno, MARK);

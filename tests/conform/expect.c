@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The portable half of support.h: expectations, waiters, the counting allocator. */
+/* The portable half of support.h: expectations, fixtures, waiters, the counting allocator. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -36,6 +36,17 @@ plx_poller *open_poller(void)
 {
     plx_options options = {0};
     return open_with(&options);
+}
+
+plx_fd descriptor_of(plx_poller *poller)
+{
+    int own = plx_poller_descriptor(poller);
+    if (own == -ENOTSUP) {
+        CHECK(backend_is("poll") || backend_is("iocp"));
+        SKIP("%s has no descriptor to wait for", conform_backend);
+    }
+    CHECK(own >= 0);
+    return (plx_fd)own;
 }
 
 int rounds(int usual)
@@ -106,6 +117,51 @@ plx_stats stats_of(const plx_poller *poller)
     memset(&stats, 0xff, sizeof stats);
     plx_poller_stats(poller, &stats);
     return stats;
+}
+
+fixture fixture_open_on(void (*open)(plx_fd ends[2]))
+{
+    fixture f;
+    plx_fd ends[2];
+    f.poller = open_poller();
+    f.registry = plx_poller_registry(f.poller);
+    open(ends);
+    f.fd = ends[0];
+    f.peer = ends[1];
+    return f;
+}
+
+fixture fixture_open(void)
+{
+    return fixture_open_on(open_stream);
+}
+
+void fixture_close(fixture *f)
+{
+    plx_poller_close(f->poller);
+    close_fd(f->fd);
+    if (f->peer != NO_FD)
+        close_fd(f->peer);
+}
+
+void move_onto(plx_fd fd, plx_fd number)
+{
+    if (!dup_onto(fd, number))
+        SKIP("number %d is not to be had again", (int)number);
+    close_fd(fd);
+}
+
+void open_stream_as(plx_fd number, plx_fd ends[2])
+{
+    open_stream(ends);
+    if (ends[0] == number)
+        return;
+    if (ends[1] == number) {
+        ends[1] = ends[0];
+    } else {
+        move_onto(ends[0], number);
+    }
+    ends[0] = number;
 }
 
 ghost make_ghost(plx_registry *registry, plx_token token, uint32_t interest)

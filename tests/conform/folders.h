@@ -26,10 +26,28 @@ folder folder_open_on(plx_poller *poller);
 void folder_close(folder *f); /* removes it and all in it, closes object and poller */
 
 bool folder_compares(void);   /* listings, because nothing better was to be had */
-void need_events(void);       /* skips the case if it does */
+bool moves_are_told(void);    /* into a folder that is watched and out of it, as such */
+bool watched_can_be_deleted(void); /* a folder */
+bool trees_are_seen(void);    /* whole, whatever was there before */
+
+/* Each skips the case where it cannot be. */
+void need_events(void);          /* listings are not compared */
+void need_seen(uint32_t changes);
+void need_links_told(void);      /* a change is told under each name of a file */
+void need_moves_told(void);      /* from one folder to another, as such */
+void need_new_names(void);       /* what is in a folder that moves is told once more */
+void need_trees(void);           /* trees_are_seen */
+void need_cheap_watches(void);   /* which cost no descriptor each */
+void need_watched_deleted(void); /* watched_can_be_deleted */
+void need_free_names(void);      /* a name that was deleted is free, though somebody has the file open */
+
+int many_changes(void); /* as the system keeps unread, and more than are read at once */
 
 int watch(folder *f, const char *name, uint32_t changes); /* "" is the folder itself; its number */
 int try_watch(folder *f, const char *name, uint32_t changes, int *number);
+
+void make_place(char *path, size_t size); /* an empty folder; its path without links */
+void work_in(const char *path, char *before, size_t size); /* where that was, unless it is NULL */
 
 /* In the folder. Each fails the case if the system refuses. */
 const char *in_folder(const folder *f, const char *name);
@@ -43,8 +61,9 @@ void make_hard_link(const folder *f, const char *to, const char *name);
 void remove_file(const folder *f, const char *name);
 void remove_folder(const folder *f, const char *name);
 void remove_tree(const folder *f, const char *name);
-void set_mode(const folder *f, const char *name, unsigned mode);
-int hold_open(const folder *f, const char *name);
+void set_mode(const folder *f, const char *name, unsigned mode); /* another than 0600 */
+plx_fd hold_open(const folder *f, const char *name);
+void let_go(plx_fd fd);
 
 /* Waits for an event of the object, and takes the change; the last argument may be NULL. */
 void take_change(folder *f, plx_path_change *change);

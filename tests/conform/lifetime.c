@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What outlives what: registries and wakers after their poller, in any order. */
+#include "os/config.h"
 #include "support.h"
 
 static void expect_shutdown(plx_registry *registry, plx_fd fd)
@@ -189,9 +190,11 @@ CASE(poller_closes_while_other_threads_use_what_they_hold)
         plx_event events[8];
         CHECK(plx_poller_wait(poller, events, 8, 0) >= 0);
         plx_poller_close(poller);
-        CHECK_EQ(descriptors_open(), before);
+        if (PLX__HAS_POSIX) /* Winsock opens handles for threads that call it */
+            CHECK_EQ(descriptors_open(), before);
         for (int i = 0; i < HOLDERS; i++)
             thread_join(threads[i]);
+        CHECK_EQ(descriptors_open(), before);
         CHECK_EQ(atomic_load(&memory.live), 0);
     }
     for (int i = 0; i < HOLDERS; i++)

@@ -92,7 +92,7 @@ CASE(edge_reports_each_arrival_once)
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
     close_fd(s.peer);
-    s.peer = -1;
+    s.peer = NO_FD;
     EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED | PLX_WRITE_CLOSED);
     EXPECT_SILENCE(s.poller, 0);
     fixture_close(&s);

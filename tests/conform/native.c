@@ -61,7 +61,7 @@ CASE(native_errors_are_those_of_register)
 {
     fixture s = need_native();
     plx_fd file = open_regular_file();
-    CHECK_RC(plx_register_native(s.registry, -1, 1, EPOLLIN), -EBADF);
+    CHECK_RC(plx_register_native(s.registry, NO_FD, 1, EPOLLIN), -EBADF);
     CHECK_RC(plx_register_native(s.registry, file, 1, EPOLLIN), -EPERM);
     CHECK_RC(plx_register_native(s.registry, s.fd, PLX_TOKEN_MAX + 1, EPOLLIN), -EINVAL);
     CHECK_RC(plx_reregister_native(s.registry, s.fd, 1, EPOLLIN), -ENOENT);

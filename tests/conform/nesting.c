@@ -14,15 +14,7 @@ static scene scene_open(void)
     scene s;
     s.poller = open_poller();
     s.registry = plx_poller_registry(s.poller);
-    int own = plx_poller_descriptor(s.poller);
-    if (own == -ENOTSUP) {
-        CHECK(backend_is("poll") || backend_is("iocp"));
-        CHECK_RC(plx_poller_descriptor(s.poller), -ENOTSUP);
-        plx_poller_close(s.poller);
-        SKIP("%s has no descriptor to wait for", conform_backend);
-    }
-    CHECK(own >= 0);
-    s.own = own;
+    s.own = descriptor_of(s.poller);
     open_stream(s.ends);
     return s;
 }
@@ -135,10 +127,8 @@ CASE(descriptor_knows_of_what_was_there_before)
         } else {
             CHECK_RC(plx_notify(registry), 0);
         }
-        int own = plx_poller_descriptor(poller);
+        plx_fd own = descriptor_of(poller);
         check_note("kind %d", kind);
-        if (own == -ENOTSUP)
-            SKIP("%s has no descriptor to wait for", conform_backend);
         CHECK(is_readable(own));
         drain_poller(poller);
         EXPECT_SILENCE(poller, 0);
@@ -291,17 +281,14 @@ CASE(circles_and_towers_of_pollers_are_eloop)
         tower[i] = open_poller();
         if (i == 0)
             continue;
-        int rc = plx_register(plx_poller_registry(tower[i]), plx_poller_descriptor(tower[i - 1]), 1,
-                              PLX_READABLE);
+        int rc = plx_register(plx_poller_registry(tower[i]), descriptor_of(tower[i - 1]), 1, PLX_READABLE);
         CHECK(rc == 0 || rc == -ELOOP);
         refused += rc == -ELOOP;
         CHECK_EQ(stats_of(tower[i]).registered, rc == 0);
     }
     CHECK(refused > 0);
-    CHECK_RC(plx_register(plx_poller_registry(tower[0]), plx_poller_descriptor(tower[1]), 1, PLX_READABLE),
-             -ELOOP);
-    CHECK_RC(plx_lookup(plx_poller_registry(tower[0]), plx_poller_descriptor(tower[1]), NULL, NULL),
-             -ENOENT);
+    CHECK_RC(plx_register(plx_poller_registry(tower[0]), descriptor_of(tower[1]), 1, PLX_READABLE), -ELOOP);
+    CHECK_RC(plx_lookup(plx_poller_registry(tower[0]), descriptor_of(tower[1]), NULL, NULL), -ENOENT);
     CHECK_RC(plx_post(plx_poller_registry(tower[0]), 1, 0), 0);
     EXPECT(tower[1], 1, PLX_READABLE); /* what was built before still stands */
     for (int i = 0; i < HEIGHT; i++)

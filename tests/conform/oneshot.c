@@ -105,13 +105,14 @@ CASE(disarmed_oneshot_is_silent_when_the_peer_closes)
         fixture s = armed(PLX_WRITABLE);
         EXPECT(s.poller, 1, PLX_WRITABLE);
         close_fd(s.peer);
-        s.peer = -1;
+        s.peer = NO_FD;
         uint64_t calls = stats_of(s.poller).kernel_calls;
         EXPECT_SILENCE(s.poller, PLX_MSEC(20));
         CHECK(stats_of(s.poller).kernel_calls - calls < 20);
         CHECK_RC(plx_reregister(s.registry, s.fd, 2, rearmed[i] | PLX_ONESHOT), 0);
         uint32_t closed = rearmed[i] & PLX_READABLE ? PLX_READ_CLOSED : 0;
-        EXPECT(s.poller, 2, rearmed[i] | PLX_WRITE_CLOSED | closed);
+        uint32_t hung_up = streams_are_tcp() ? 0 : PLX_WRITE_CLOSED;
+        EXPECT(s.poller, 2, rearmed[i] | hung_up | closed);
         EXPECT_SILENCE(s.poller, 0);
         fixture_close(&s);
     }
@@ -143,7 +144,7 @@ CASE(peer_that_closes_while_armed_is_one_event)
     shut(s.peer, SHUT_OUT);
     EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED);
     close_fd(s.peer); /* the second step comes after the one event */
-    s.peer = -1;
+    s.peer = NO_FD;
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
     fixture_close(&s);
 }
@@ -169,7 +170,7 @@ CASE(edge_with_oneshot_means_oneshot)
     put(s.peer, 1); /* another edge, but the shot is spent */
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
     close_fd(s.peer);
-    s.peer = -1;
+    s.peer = NO_FD;
     EXPECT_SILENCE(s.poller, PLX_MSEC(1));
     CHECK_RC(plx_enable(s.registry, s.fd, PLX_READABLE), 0);
     EXPECT(s.poller, 1, PLX_READABLE | PLX_READ_CLOSED | PLX_WRITE_CLOSED);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening: options, the environment, what a poller costs, what a failed open leaves. */
+#include "os/descriptor.h"
 #include "support.h"
 
 /* Opens, expects the error, and that nothing was written or left open. */
@@ -199,21 +200,23 @@ CASE(descriptors_are_close_on_exec)
     enum { NUMBERS = 256 };
     bool before[NUMBERS];
     int found = 0;
-    for (plx_fd fd = 0; fd < NUMBERS; fd++)
-        before[fd] = descriptor_is_open(fd);
+    for (uint32_t i = 0; i < NUMBERS; i++)
+        before[i] = descriptor_is_open(plx__descriptor_of(i));
     plx_poller *poller = open_poller();
     plx_poller_descriptor(poller);
     CHECK_EQ(plx_poller_wait(poller, &(plx_event){0}, 1, 0), 0);
-    for (plx_fd fd = 0; fd < NUMBERS; fd++)
-        if (!before[fd] && descriptor_is_open(fd)) {
+    for (uint32_t i = 0; i < NUMBERS; i++) {
+        plx_fd fd = plx__descriptor_of(i);
+        if (!before[i] && descriptor_is_open(fd)) {
             check_note("descriptor %d", (int)fd);
             CHECK(descriptor_closes_on_exec(fd));
             found++;
         }
+    }
     CHECK(found <= 3);
     plx_poller_close(poller);
-    for (plx_fd fd = 0; fd < NUMBERS; fd++)
-        CHECK_EQ(descriptor_is_open(fd), before[fd]);
+    for (uint32_t i = 0; i < NUMBERS; i++)
+        CHECK_EQ(descriptor_is_open(plx__descriptor_of(i)), before[i]);
 }
 
 /* With 0, 1, 2 and more numbers left: a poller, or -EMFILE and nothing left behind. */
@@ -227,10 +230,10 @@ CASE(open_without_descriptors_left_is_emfile)
     for (int left = 0; left <= 4; left++) {
         counting_init(&memory);
         plx_options options = {.backend = backend_id(), .allocator = &memory.allocator};
-        plx_fd lowest = dup_fd(0);
+        plx_fd lowest = open_dev_null();
         close_fd(lowest);
         check_note("%d left", left);
-        descriptors_limit(lowest + left);
+        descriptors_limit((int)lowest + left);
         poller = NULL;
         int rc = plx_poller_open(&poller, &options);
         descriptors_limit(256);

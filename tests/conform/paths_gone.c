@@ -63,19 +63,21 @@ CASE(a_deleted_file_with_another_link_is_gone)
 
 CASE(a_deleted_file_that_is_held_open_is_gone)
 {
+    need_free_names();
     folder f = folder_open();
     make_file(&f, "file");
     int w = watch(&f, "file", PLX_PATH_SELF_GONE);
-    int fd = hold_open(&f, "file");
+    plx_fd fd = hold_open(&f, "file");
     remove_file(&f, "file");
     expect_gone(&f, w);
-    close_fd(fd);
+    let_go(fd);
     NOTHING(&f);
     folder_close(&f);
 }
 
 CASE(a_deleted_folder_is_gone)
 {
+    need_watched_deleted();
     folder f = folder_open();
     make_folder(&f, "below");
     int w = watch(&f, "below", ALL_CHANGES);
@@ -92,13 +94,14 @@ CASE(a_deleted_folder_is_gone)
 
 CASE(a_deleted_folder_that_is_held_open_is_gone)
 {
+    need_watched_deleted();
     folder f = folder_open();
     make_folder(&f, "below");
     int w = watch(&f, "below", PLX_PATH_CREATED | PLX_PATH_SELF_GONE);
-    int fd = hold_open(&f, "below");
+    plx_fd fd = hold_open(&f, "below");
     remove_folder(&f, "below");
     expect_gone(&f, w);
-    close_fd(fd);
+    let_go(fd);
     NOTHING(&f);
     folder_close(&f);
 }
@@ -154,6 +157,7 @@ CASE(an_end_that_was_not_asked_for_is_silent)
 CASE(what_came_before_the_end_is_told_first)
 {
     need_events();
+    need_watched_deleted();
     folder f = folder_open();
     make_folder(&f, "below");
     int w = watch(&f, "below", ALL_CHANGES);

@@ -4,11 +4,14 @@
 
 #include "folders.h"
 
-#include <limits.h>
+#include "source/paths.h"
+
 #if PLX__HAS_EPOLL
 #include <sys/eventfd.h>
 #endif
+#if PLX__HAS_POSIX
 #include <unistd.h>
+#endif
 
 CASE(wrong_path_arguments_are_einval)
 {
@@ -47,15 +50,20 @@ CASE(paths_that_cannot_be_watched_are_the_systems_error)
     char name[5000];
     folder f = folder_open();
     make_file(&f, "file");
+#if PLX__HAS_POSIX /* on Windows links need a privilege, and a file in the middle is as good as none */
     make_link(&f, "loop", "loop");
     make_link(&f, "nowhere", "dangling");
+    CHECK_RC(try_watch(&f, "dangling", PLX_PATH_CREATED, &w), -ENOENT);
+    CHECK_RC(try_watch(&f, "loop", PLX_PATH_CREATED, &w), -ELOOP);
+    CHECK_RC(try_watch(&f, "file/x", PLX_PATH_CREATED, &w), -ENOTDIR);
+#else
+    CHECK_RC(try_watch(&f, "file/x", PLX_PATH_CREATED, &w), -ENOENT);
+    CHECK_RC(try_watch(&f, "\xff", PLX_PATH_CREATED, &w), -EINVAL);
+#endif
     CHECK_RC(try_watch(&f, "none", PLX_PATH_CREATED, &w), -ENOENT);
     CHECK_RC(try_watch(&f, "none/file", PLX_PATH_CREATED, &w), -ENOENT);
     CHECK_RC(plx_paths_add(f.paths, "", PLX_PATH_CREATED, &w), -ENOENT);
-    CHECK_RC(try_watch(&f, "dangling", PLX_PATH_CREATED, &w), -ENOENT);
-    CHECK_RC(try_watch(&f, "file/x", PLX_PATH_CREATED, &w), -ENOTDIR);
     CHECK_RC(try_watch(&f, "file/", PLX_PATH_CREATED, &w), -ENOTDIR);
-    CHECK_RC(try_watch(&f, "loop", PLX_PATH_CREATED, &w), -ELOOP);
     memset(name, 'x', 300);
     name[300] = '\0';
     CHECK_RC(try_watch(&f, name, PLX_PATH_CREATED, &w), -ENAMETOOLONG);
@@ -71,6 +79,7 @@ CASE(paths_that_cannot_be_watched_are_the_systems_error)
     folder_close(&f);
 }
 
+#if PLX__HAS_POSIX
 /* As somebody to whom modes mean something. */
 static void watch_unreadable(void *argument)
 {
@@ -98,18 +107,25 @@ CASE(a_folder_that_may_not_be_read_is_eacces)
 {
     CHECK_EQ(in_child(watch_unreadable, NULL), 0);
 }
+#else
+CASE(a_folder_that_may_not_be_read_is_eacces)
+{
+    SKIP("modes mean nothing on Windows");
+}
+#endif
 
 CASE(what_cannot_be_seen_is_enotsup)
 {
     int w;
     folder f = folder_open();
     int rc = try_watch(&f, "", PLX_PATH_CLOSED_WRITE | PLX_PATH_CREATED, &w);
-    CHECK_RC(rc, folder_compares() ? -ENOTSUP : 0);
+    CHECK_RC(rc, plx__paths_way_used->cannot & PLX_PATH_CLOSED_WRITE ? -ENOTSUP : 0);
     folder_close(&f);
 }
 
 CASE(an_object_costs_one_descriptor_and_no_registration)
 {
+    need_cheap_watches();
     folder f = folder_open();
     int before = descriptors_open();
     plx_paths *more[3];
@@ -136,14 +152,16 @@ CASE(no_descriptor_left_is_emfile)
     need_events();
     folder f = folder_open();
     plx_paths *more = NULL;
+    if (!PLX__HAS_POSIX)
+        SKIP("no limit of handles that could be met, on Windows");
     if (!descriptors_allow(64))
         SKIP("fewer than 64 descriptors are allowed");
-    int fd = dup_fd(0);
-    descriptors_limit(fd);
+    plx_fd fd = dup_fd(0);
+    descriptors_limit((int)fd);
     CHECK_RC(plx_paths_open(f.registry, 9, &more), -EMFILE);
     CHECK(more == NULL);
     close_fd(fd);
-    descriptors_limit(fd + 16);
+    descriptors_limit((int)fd + 16);
     folder_close(&f);
 }
 
@@ -168,11 +186,11 @@ CASE(adding_without_memory_is_enomem_and_changes_nothing)
         CHECK_EQ(w, 4711);
         CHECK(atomic_load(&memory.live) <= live + 1); /* a table may have grown */
     }
-    CHECK(refused > 6);
+    CHECK(refused >= 3);
     make_file(&f, "a/file");
     COMES(&f, first, PLX_PATH_CREATED, "file");
-    make_file(&f, "d/e/file");
-    COMES(&f, w, PLX_PATH_CREATED, "d/e/file");
+    make_file(&f, "file");
+    COMES(&f, w, PLX_PATH_CREATED, "file");
     folder_close(&f);
     CHECK_EQ(atomic_load(&memory.live), 0);
 }
@@ -251,7 +269,12 @@ CASE(paths_outlive_their_poller)
 {
     plx_path_change change;
     plx_event event;
-    int w, before = descriptors_open();
+    int w;
+    folder warm = folder_open(); /* what the system keeps from then on is not ours */
+    watch(&warm, "", PLX_PATH_CREATED);
+    EXPECT_SILENCE(warm.poller, 0);
+    folder_close(&warm);
+    int before = descriptors_open();
     folder f = folder_open();
     int first = watch(&f, "", ALL_CHANGES | PLX_PATH_RECURSIVE);
     make_file(&f, "a");
@@ -338,9 +361,7 @@ CASE(adding_and_removing_while_others_wait_and_read)
 CASE(a_change_makes_the_descriptor_readable)
 {
     folder f = folder_open();
-    int descriptor = plx_poller_descriptor(f.poller);
-    if (descriptor < 0)
-        SKIP("%s has no descriptor", conform_backend);
+    plx_fd descriptor = descriptor_of(f.poller);
     int w = watch(&f, "", PLX_PATH_CREATED);
     CHECK(!is_readable(descriptor));
     make_file(&f, "a");
@@ -404,18 +425,14 @@ CASE(what_was_read_ahead_has_an_event)
 }
 
 /* To the poll backend a closed eventfd and the object's descriptor look like one file. */
+#if PLX__HAS_EPOLL
 CASE(number_that_was_closed_while_registered_may_become_an_objects)
 {
     need_events();
     plx_poller *poller = open_poller();
     plx_registry *registry = plx_poller_registry(poller);
-#if PLX__HAS_EPOLL
     int number = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-#else
-    int number = -1;
-#endif
-    if (number < 0)
-        SKIP("no eventfd, which looks like %s", "an object's descriptor");
+    CHECK(number >= 0);
     CHECK_RC(plx_register(registry, number, 1, PLX_READABLE), 0);
     close(number);
     folder f = folder_open_on(poller);
@@ -426,3 +443,9 @@ CASE(number_that_was_closed_while_registered_may_become_an_objects)
     NEXT(&f, w, PLX_PATH_CREATED, "file");
     folder_close(&f);
 }
+#else
+CASE(number_that_was_closed_while_registered_may_become_an_objects)
+{
+    SKIP("no eventfd, which looks like %s", "an object's descriptor");
+}
+#endif

@@ -4,13 +4,16 @@
 
 #include "folders.h"
 
+#if PLX__HAS_EPOLL
 #include <fcntl.h>
 #include <unistd.h>
+#endif
 
 #define WHOLE (ALL_CHANGES | PLX_PATH_RECURSIVE)
 
 CASE(changes_in_folders_below_are_told_with_their_path)
 {
+    need_moves_told();
     folder f = folder_open();
     make_folders(&f, "a/b/c");
     int w = watch(&f, "", WHOLE | PLX_PATH_MODIFIED);
@@ -112,10 +115,7 @@ CASE(a_tree_moved_in_is_told_whole)
     make_folder(&f, "inside");
     int w = watch(&f, "inside", WHOLE);
     move(&f, "outside", "inside/a");
-    if (folder_compares())
-        COMES(&f, w, PLX_PATH_CREATED, "a"); /* no telling where it was */
-    else
-        NEXT(&f, w, PLX_PATH_MOVED_TO, "a");
+    COMES(&f, w, moves_are_told() ? PLX_PATH_MOVED_TO : PLX_PATH_CREATED, "a"); /* no telling where it was */
     NEXT(&f, w, PLX_PATH_CREATED, "a/b");
     plx_path_change change;
     for (int i = 0; i < 2; i++) {
@@ -125,12 +125,14 @@ CASE(a_tree_moved_in_is_told_whole)
     }
     NOTHING(&f);
     make_file(&f, "inside/a/b/c/more");
-    COMES(&f, w, PLX_PATH_CREATED, "a/b/c/more");
+    if (trees_are_seen())
+        COMES(&f, w, PLX_PATH_CREATED, "a/b/c/more");
     folder_close(&f);
 }
 
 CASE(a_folder_moved_within_is_watched_under_its_new_name)
 {
+    need_moves_told();
     folder f = folder_open();
     make_folders(&f, "a/b/c");
     make_folder(&f, "d");
@@ -158,6 +160,7 @@ CASE(a_folder_moved_within_is_watched_under_its_new_name)
 /* All of it before anybody reads: the library finds nothing where the events say it is. */
 CASE(a_new_folder_moved_before_it_was_looked_at_is_watched)
 {
+    need_new_names();
     folder f = folder_open();
     int w = watch(&f, "", WHOLE);
     make_folders(&f, "a/b");
@@ -186,6 +189,7 @@ CASE(a_new_folder_moved_before_it_was_looked_at_is_watched)
 CASE(a_known_folder_moved_with_news_in_it_is_watched_whole)
 {
     need_events();
+    need_new_names();
     folder f = folder_open();
     make_folders(&f, "a/b");
     int w = watch(&f, "", WHOLE);
@@ -205,6 +209,7 @@ CASE(a_known_folder_moved_with_news_in_it_is_watched_whole)
 CASE(folders_that_swap_names_keep_their_own)
 {
     need_events();
+    need_trees();
     folder f = folder_open();
     make_folders(&f, "a/in_a");
     make_folders(&f, "b/in_b");
@@ -231,20 +236,18 @@ CASE(folders_that_swap_names_keep_their_own)
 
 CASE(a_folder_moved_out_is_told_no_more)
 {
+    need_trees();
     folder f = folder_open();
     make_folders(&f, "inside/a/b");
     int w = watch(&f, "inside", WHOLE);
     move(&f, "inside/a", "outside");
-    if (folder_compares())
-        COMES(&f, w, PLX_PATH_DELETED, "a");
-    else
-        NEXT(&f, w, PLX_PATH_MOVED_FROM, "a");
+    COMES(&f, w, moves_are_told() ? PLX_PATH_MOVED_FROM : PLX_PATH_DELETED, "a");
     make_file(&f, "outside/b/file");
     make_folder(&f, "outside/c");
     if (!folder_compares())
         NOTHING(&f);
     move(&f, "outside", "inside/back");
-    COMES(&f, w, folder_compares() ? PLX_PATH_CREATED : PLX_PATH_MOVED_TO, "back");
+    COMES(&f, w, moves_are_told() ? PLX_PATH_MOVED_TO : PLX_PATH_CREATED, "back");
     COMES(&f, w, PLX_PATH_CREATED, "back/b/file");
     NOTHING(&f);
     make_file(&f, "inside/back/c/file");
@@ -274,6 +277,7 @@ CASE(links_in_a_tree_are_not_followed)
 CASE(trees_inside_one_another_are_both_told)
 {
     need_events();
+    need_trees();
     folder f = folder_open();
     make_folders(&f, "a/b");
     int inner = watch(&f, "a", WHOLE);
@@ -331,6 +335,7 @@ CASE(a_tree_watched_without_created_follows_new_folders)
 CASE(a_tree_of_many_folders_is_watched)
 {
     enum { FOLDERS = 1500 };
+    need_trees();
     folder f = folder_open();
     char name[64];
     for (int i = 0; i < FOLDERS; i++) {
@@ -352,7 +357,7 @@ CASE(a_tree_of_many_folders_is_watched)
 /* Twice as many changes as the kernel's queue holds. */
 static long queue_bound(void)
 {
-    long bound = 16384;
+    long bound = PLX__HAS_POSIX ? 16384 : 4 * many_changes(); /* not so many that it is Wine that loses them */
     FILE *file = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
     if (file) {
         CHECK(fscanf(file, "%ld", &bound) == 1);
@@ -380,17 +385,26 @@ CASE(an_overflow_is_told_and_everything_is_watched_after_it)
     make_folders(&f, "lost/b"); /* nobody hears of these */
     remove_file(&f, "victim");
     plx_path_change change;
-    do
+    bool gone = false;
+    do {
         take_change(&f, &change);
-    while (change.changes != PLX_PATH_OVERFLOW);
+        gone |= change.watch == victim; /* where each watch has a queue of its own */
+    } while (change.changes != PLX_PATH_OVERFLOW);
     CHECK(change.watch == -1 && strcmp(change.name, "") == 0 && change.cookie == 0);
-    COMES(&f, victim, PLX_PATH_SELF_GONE, "");
+    if (!gone)
+        COMES(&f, victim, PLX_PATH_SELF_GONE, "");
     while (plx_paths_next(f.paths, &change) == 0)
-        CHECK(change.changes != PLX_PATH_OVERFLOW);
+        CHECK(change.changes != PLX_PATH_OVERFLOW || !PLX__HAS_POSIX);
     make_file(&f, "lost/b/file");
-    COMES(&f, w, PLX_PATH_CREATED, "lost/b/file");
+    if (trees_are_seen())
+        COMES(&f, w, PLX_PATH_CREATED, "lost/b/file");
     make_file(&f, "a/file");
-    COMES(&f, flat, PLX_PATH_CREATED, "file");
+    unsigned told = 0;
+    while (told != 3) {
+        take_change(&f, &change);
+        CHECK(change.changes == PLX_PATH_CREATED || !trees_are_seen());
+        told |= change.watch == flat ? 1 : strcmp(change.name, "a/file") == 0 ? 2 : 0;
+    }
     NOTHING(&f);
     folder_close(&f);
 }
@@ -398,7 +412,7 @@ CASE(an_overflow_is_told_and_everything_is_watched_after_it)
 /* 0 or an errno value. */
 static int exchange(const char *one, const char *other)
 {
-#ifdef SYS_renameat2
+#if PLX__HAS_EPOLL && defined(SYS_renameat2)
     return syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, 2u /* RENAME_EXCHANGE */) == 0 ? 0 : errno;
 #else
     (void)one, (void)other;

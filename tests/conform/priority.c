@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What drivers and kernel files call exceptional: a terminal in packet mode, the table of mounts. */
-#ifdef __linux__
-#define _GNU_SOURCE
-#else
+#include "os/config.h"
+#if !defined(__linux__)
 #define _XOPEN_SOURCE 700
+#elif !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
 #endif
 #include "support.h"
+
+#if PLX__HAS_POSIX
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -75,6 +78,20 @@ CASE(table_of_mounts_reports_priority_and_error)
 }
 
 #else
+
+CASE(table_of_mounts_reports_priority_and_error)
+{
+    SKIP("%s is of Linux alone", "/proc/self/mounts");
+}
+
+#endif
+
+#else
+
+CASE(terminal_in_packet_mode_reports_priority)
+{
+    SKIP("Windows has no pseudo terminals with packets");
+}
 
 CASE(table_of_mounts_reports_priority_and_error)
 {

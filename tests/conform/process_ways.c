@@ -2,6 +2,9 @@
 /* The one place of the conformance cases that reaches inside: to take pidfds away. */
 #include "os/config.h"
 
+#include "support.h"
+
+#if PLX__HAS_POSIX
 #include "os/process.h"
 #include "processes.h"
 
@@ -74,3 +77,5 @@ bool processes_have_descriptors(void)
 {
     return PLX__PIDFD_NAMES;
 }
+
+#endif

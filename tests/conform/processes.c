@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Processes: their end is told once, their status for ever, and nobody else's is touched. */
+#include "os/config.h"
+
+#include "support.h"
+
+#if PLX__HAS_POSIX
 #include "processes.h"
 
 #include <sys/resource.h>
@@ -778,3 +783,5 @@ CASE(stress_instant_exits_are_all_told_once)
 {
     in_each_way(counts_instant_exits);
 }
+
+#endif

@@ -52,7 +52,7 @@ CASE(all_that_is_ready_is_one_event)
         put(s.peer, 1);
         shut(s.peer, SHUT_OUT);
         uint32_t closed = plx_poller_supports(s.poller, PLX_READ_CLOSED) ? PLX_READ_CLOSED : 0; /* behind data */
-        EXPECT(s.poller, 1, PLX_READABLE | PLX_WRITABLE | closed);
+        EXPECT_WITH(s.poller, 1, PLX_READABLE | PLX_WRITABLE | closed, behind_data());
         fixture_close(&s);
     }
 }
@@ -68,7 +68,7 @@ CASE(listener_is_readable_when_somebody_connects)
     EXPECT(poller, 1, PLX_READABLE);
     EXPECT(poller, 1, PLX_READABLE);
     plx_fd server = accept_client(listener);
-    CHECK(server >= 0);
+    CHECK(server != NO_FD);
     EXPECT_SILENCE(poller, 0);
     plx_poller_close(poller);
     close_fd(client);
@@ -167,7 +167,7 @@ CASE(urgent_data_is_silent_when_not_asked_for)
 CASE(interest_of_zero_is_silent_whatever_happens)
 {
     static void (*const opens[])(plx_fd ends[2]) = {open_stream, open_tcp, open_pipe};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < (pipes_can_be_watched() ? 3 : 2); i++) {
         fixture s = fixture_open_on(opens[i]);
         CHECK_RC(plx_register(s.registry, s.fd, 1, 0), 0);
         put(s.peer, 1);
@@ -177,13 +177,14 @@ CASE(interest_of_zero_is_silent_whatever_happens)
             reset_fd(s.peer);
         else
             close_fd(s.peer);
-        s.peer = -1;
-        await_ready(s.fd, READY_IN | READY_HANGUP);
+        s.peer = NO_FD;
+        bool hung_up = i > 0 || !streams_are_tcp(); /* a TCP connection is half closed */
+        await_ready(s.fd, hung_up ? READY_IN | READY_HANGUP : READY_IN);
         uint64_t calls = stats_of(s.poller).kernel_calls;
         EXPECT_SILENCE(s.poller, PLX_MSEC(20));
         CHECK(stats_of(s.poller).kernel_calls - calls < 20); /* and the wait did not spin on it */
         CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE), 0);
-        EXPECT_WITH(s.poller, 1, PLX_READABLE | PLX_WRITE_CLOSED, PLX_READ_CLOSED | PLX_ERROR);
+        EXPECT_WITH(s.poller, 1, PLX_READABLE | (hung_up ? PLX_WRITE_CLOSED : 0), PLX_READ_CLOSED | PLX_ERROR);
         fixture_close(&s);
     }
 }

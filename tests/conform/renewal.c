@@ -145,6 +145,6 @@ CASE(silencing_leaves_no_descriptor_behind)
     CHECK_EQ(descriptors_open(), before);
     CHECK_EQ(plx_poller_descriptor(s.poller), number);
     if (number >= 0)
-        CHECK(descriptor_closes_on_exec(number));
+        CHECK(descriptor_closes_on_exec((plx_fd)number));
     plx_poller_close(s.poller);
 }

@@ -3,6 +3,11 @@
  * What was there before a signal was watched: it is called, or not, put back, inherited by
  * children of fork, and by programs that they start.
  */
+#include "os/config.h"
+
+#include "support.h"
+
+#if PLX__HAS_POSIX
 #include "signals.h"
 
 #include <setjmp.h>
@@ -496,3 +501,5 @@ CASE(ignored_signal_that_is_watched_stays_ignored_over_exec)
     plx_signals_close(signals);
     plx_poller_close(poller);
 }
+
+#endif

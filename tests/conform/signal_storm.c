@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals by the million, into threads that are anywhere inside the library. */
+#include "os/config.h"
+
+#include "support.h"
+
+#if PLX__HAS_POSIX
 #include "signals.h"
 
 #include <sched.h>
@@ -245,3 +250,5 @@ CASE(stress_signals_while_children_are_forked)
     plx_signals_close(signals);
     fixture_close(&f);
 }
+
+#endif

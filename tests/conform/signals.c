@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals: what is told, to whom, in which order, and how much of it is kept. */
+#include "os/config.h"
+
+#include "support.h"
+
+#if PLX__HAS_POSIX
 #include "signals.h"
 
 CASE(signal_is_reported_with_its_sender)
@@ -385,3 +390,5 @@ CASE(signals_cost_no_descriptor)
         plx_signals_close(signals[i]);
     plx_poller_close(poller);
 }
+
+#endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets, pipes and descriptors of support.h, for POSIX with Linux's /proc where there is one. */
+#include "os/config.h"
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include "support.h"
+
+#if PLX__HAS_POSIX
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -33,6 +36,21 @@ void open_pipe(plx_fd ends[2])
     CHECK(pipe(ends) == 0);
     set_nonblocking(ends[0]);
     set_nonblocking(ends[1]);
+}
+
+bool streams_are_tcp(void)
+{
+    return false;
+}
+
+bool pipes_can_be_watched(void)
+{
+    return true;
+}
+
+uint32_t behind_data(void)
+{
+    return 0;
 }
 
 static struct sockaddr_in address_of(int fd)
@@ -273,11 +291,16 @@ void await_ready(plx_fd fd, int what)
                     (unsigned)entry.revents, (unsigned)wanted);
 }
 
-bool is_readable(plx_fd fd)
+bool is_readable_within(plx_fd fd, plx_nanos time)
 {
     struct pollfd entry = {.fd = fd, .events = POLLIN};
-    CHECK(poll(&entry, 1, 0) >= 0);
+    CHECK(poll(&entry, 1, (int)(time / PLX_MSEC(1))) >= 0);
     return entry.revents & POLLIN;
+}
+
+bool is_readable(plx_fd fd)
+{
+    return is_readable_within(fd, 0);
 }
 
 int descriptors_open(void)
@@ -326,3 +349,5 @@ void descriptors_limit(int count)
     limit.rlim_cur = (rlim_t)count;
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
+
+#endif

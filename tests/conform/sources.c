@@ -68,15 +68,16 @@ CASE(descriptor_flags_are_left_alone)
 /* Nobody deregisters: the table may not believe what the kernel has long forgotten. */
 CASE(a_number_closed_and_reopened_a_thousand_times)
 {
-    plx_fd ends[2], number = -1;
+    plx_fd ends[2];
     plx_poller *poller = open_poller();
     plx_registry *registry = plx_poller_registry(poller);
+    open_stream(ends);
+    plx_fd number = ends[0];
+    close_pair(ends);
     for (int round = 0; round < 1000; round++) {
         plx_token token = (plx_token)round;
         check_note("round %d", round);
-        open_stream(ends);
-        CHECK(number == -1 || number == ends[0]);
-        number = ends[0];
+        open_stream_as(number, ends);
         CHECK_RC(plx_register(registry, ends[0], token, PLX_READABLE), 0);
         CHECK_EQ(stats_of(poller).registered, 1);
         if (round % 3 == 0) {
@@ -103,7 +104,8 @@ CASE(sparse_and_large_numbers_work)
         SKIP("RLIMIT_NOFILE is below 16000");
     open_stream(ends);
     for (int i = COUNT - 1; i >= 0; i--) {
-        CHECK(dup_onto(ends[0], numbers[i]));
+        if (!dup_onto(ends[0], numbers[i]))
+            SKIP("nobody chooses the number of a handle on Windows");
         CHECK_RC(plx_lookup(registry, numbers[i], NULL, NULL), -ENOENT);
         CHECK_RC(plx_register(registry, numbers[i], (plx_token)numbers[i], PLX_READABLE | PLX_ONESHOT), 0);
     }
@@ -112,7 +114,7 @@ CASE(sparse_and_large_numbers_work)
     intmax_t sum = 0;
     CHECK_EQ(plx_poller_wait(poller, events, 16, PATIENCE), COUNT);
     for (int i = 0; i < COUNT; i++)
-        sum += (intmax_t)events[i].token - numbers[i];
+        sum += (intmax_t)events[i].token - (intmax_t)numbers[i];
     CHECK_EQ(sum, 0);
     for (int i = 0; i < COUNT; i++) {
         CHECK_RC(plx_deregister(registry, numbers[i]), 0);

@@ -21,15 +21,16 @@ static scene scene_open(void)
 
 /*
  * The last duplicate is closed. Where the kernel forgets it, silence; poll(2), which is given
- * numbers, says POLLNVAL: one event with an error, and then silence.
+ * numbers, says POLLNVAL: one event with an error, and then silence. A completion port has what
+ * it was told before.
  */
 static void expect_forgotten(plx_poller *poller, plx_token token)
 {
     plx_event event;
     int count = plx_poller_wait(poller, &event, 1, PLX_MSEC(1));
-    CHECK(count == 0 || (count == 1 && backend_is("poll")));
+    CHECK(count == 0 || (count == 1 && (backend_is("poll") || backend_is("iocp"))));
     if (count == 1)
-        CHECK(event.token == token && event.flags & PLX_ERROR);
+        CHECK(event.token == token && (event.flags & PLX_ERROR || backend_is("iocp")));
     EXPECT_REST(poller, PLX_MSEC(1));
 }
 
@@ -54,8 +55,7 @@ CASE(deregistered_while_ready_is_never_reported)
         CHECK_RC(plx_reregister(s.registry, ends[handled][0], event.token, 0), 0);
         EXPECT_SILENCE(s.poller, 0);
         close_fd(number);
-        open_stream(fresh);
-        CHECK(fresh[0] == number);
+        open_stream_as(number, fresh);
         plx_token token = same_token ? (plx_token)other : 77;
         CHECK_RC(plx_register(s.registry, fresh[0], token, PLX_READABLE), 0);
         EXPECT_REST(s.poller, PLX_MSEC(1));
@@ -100,8 +100,7 @@ CASE(closed_source_is_forgotten)
         close_fd(ends[0]);
         expect_forgotten(s.poller, 1);
         close_fd(ends[1]);
-        open_stream(fresh);
-        CHECK(fresh[0] == ends[0]);
+        open_stream_as(ends[0], fresh);
         CHECK_RC(plx_register(s.registry, fresh[0], 2, PLX_READABLE), 0);
         EXPECT_REST(s.poller, PLX_MSEC(1));
         put(fresh[1], 1);
@@ -176,8 +175,7 @@ CASE(old_file_is_not_reported_under_a_reused_number)
             plx_fd fresh[2];
             ghost g = make_ghost(s.registry, 1, PLX_READABLE | modes[i]);
             check_note("mode 0x%x, round %d", (unsigned)modes[i], round);
-            open_stream(fresh);
-            CHECK(fresh[0] == g.number);
+            open_stream_as(g.number, fresh);
             CHECK_RC(plx_register(s.registry, fresh[0], 2, PLX_READABLE | modes[i]), 0);
             CHECK_EQ(stats_of(s.poller).registered, 1);
             put(g.peer, 1); /* the old file is ready, the new one is not */
@@ -247,7 +245,7 @@ CASE(an_old_file_does_not_hide_a_ready_one)
  */
 typedef struct swapper {
     plx_registry *registry;
-    int           rounds;
+    int           rounds, swaps;
     bool          keeps_copy;
     atomic_int    done;
 } swapper;
@@ -256,21 +254,25 @@ static void swap_for_ever(void *argument)
 {
     swapper *self = argument;
     for (int i = 0; i < self->rounds; i++) {
-        plx_fd loud[2], quiet[2], copy = -1;
+        plx_fd loud[2], quiet[2], copy = NO_FD;
         open_stream(loud);
         if (self->keeps_copy)
             copy = dup_fd(loud[0]);
         CHECK_RC(plx_register(self->registry, loud[0], (plx_token)(2 * i), PLX_READABLE), 0);
         open_stream(quiet);
         put(loud[1], 1);
-        CHECK(dup_onto(quiet[0], loud[0])); /* the number is never free: the library could get it */
-        CHECK_RC(plx_register(self->registry, loud[0], (plx_token)(2 * i + 1), PLX_READABLE), 0);
+        bool onto = dup_onto(quiet[0], loud[0]); /* as a rule the number is never free: the library could get it */
+        if (onto)
+            CHECK_RC(plx_register(self->registry, loud[0], (plx_token)(2 * i + 1), PLX_READABLE), 0);
         if (i % 8 == 0)
             sleep_for(PLX_USEC(50));
         CHECK_RC(plx_deregister(self->registry, loud[0]), 0);
+        self->swaps += onto;
         close_pair(quiet);
-        close_pair(loud);
-        if (copy >= 0)
+        if (onto)
+            close_fd(loud[0]);
+        close_fd(loud[1]);
+        if (copy != NO_FD)
             close_fd(copy);
     }
     atomic_store(&self->done, 1);
@@ -284,7 +286,7 @@ CASE(number_that_changes_hands_during_a_wait)
     for (int keeps_copy = 0; keeps_copy < 2; keeps_copy++) {
         scene s = scene_open();
         plx_event events[4];
-        swapper w = {.registry = s.registry, .rounds = rounds(1500), .keeps_copy = keeps_copy};
+        swapper w = {.registry = s.registry, .rounds = rounds(streams_are_tcp() ? 150 : 1500), .keeps_copy = keeps_copy};
         test_thread *thread = thread_start(swap_for_ever, &w);
         while (!atomic_load(&w.done)) {
             int count = plx_poller_wait(s.poller, events, 4, PLX_FOREVER);
@@ -295,6 +297,7 @@ CASE(number_that_changes_hands_during_a_wait)
             }
         }
         thread_join(thread);
+        CHECK(w.swaps >= w.rounds / 2);
         EXPECT_REST(s.poller, PLX_MSEC(1));
         plx_poller_close(s.poller);
     }

@@ -73,7 +73,7 @@ CASE(registered_counts_what_is_registered_now)
         CHECK_RC(plx_reregister(s.registry, s.ends[0], 1, PLX_READABLE | PLX_ONESHOT), 0);
         CHECK_RC(plx_disable(s.registry, s.ends[0], PLX_READABLE), 0);
         CHECK_RC(plx_register(s.registry, s.ends[0], 1, 0), -EEXIST);
-        CHECK_RC(plx_register(s.registry, -1, 1, 0), -EBADF);
+        CHECK_RC(plx_register(s.registry, NO_FD, 1, 0), -EBADF);
         CHECK_EQ(stats_of(s.poller).registered, 2);
         CHECK_RC(plx_deregister(s.registry, s.ends[0]), 0);
         CHECK_RC(plx_deregister(s.registry, s.ends[0]), -ENOENT);

@@ -5,10 +5,13 @@
  * Whether a thread is blocked is read from its state in /proc: three times "sleeping" in a
  * row, a millisecond apart. Without /proc it is a guess of 50 ms.
  */
+#include "os/config.h"
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include "support.h"
+
+#if PLX__HAS_POSIX
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -101,6 +104,11 @@ static void count_interrupt(int number)
     atomic_fetch_add(&handled, 1);
 }
 
+bool threads_can_be_interrupted(void)
+{
+    return true;
+}
+
 void thread_interrupt(test_thread *thread)
 {
     static atomic_int installed;
@@ -188,27 +196,4 @@ long heap_in_use(void)
 #endif
 }
 
-fixture fixture_open_on(void (*open)(plx_fd ends[2]))
-{
-    fixture f;
-    plx_fd ends[2];
-    f.poller = open_poller();
-    f.registry = plx_poller_registry(f.poller);
-    open(ends);
-    f.fd = ends[0];
-    f.peer = ends[1];
-    return f;
-}
-
-fixture fixture_open(void)
-{
-    return fixture_open_on(open_stream);
-}
-
-void fixture_close(fixture *f)
-{
-    plx_poller_close(f->poller);
-    close_fd(f->fd);
-    if (f->peer >= 0)
-        close_fd(f->peer);
-}
+#endif

@@ -2,7 +2,7 @@
 /*
  * What the conformance cases stand on: the poller under test, expectations about its next
  * wait, and small portable names for sockets, threads and children. The system's own calls
- * are in support.c and sockets.c, so that most cases need no header but this one.
+ * are in support.c and sockets.c, those of Windows in *_win32.c, so that most cases need no header but this one.
  *
  * A case is a function in a file of its theme, and a line in cases.txt:
  *
@@ -50,6 +50,7 @@ bool backend_is(const char *name);
 
 plx_poller *open_poller(void);                    /* default options, or the case fails */
 plx_poller *open_with(const plx_options *options); /* their backend is replaced */
+plx_fd descriptor_of(plx_poller *poller);         /* skips the case where the backend has none */
 
 /* How often a case repeats itself: usual, or what CONFORM_ROUNDS says. */
 int rounds(int usual);
@@ -87,17 +88,22 @@ plx_stats stats_of(const plx_poller *poller);
 
 /* ---- Descriptors -------------------------------------------------------------- */
 
+#define NO_FD ((plx_fd)-1)
 
 /* All are non-blocking. Of a pipe, ends[0] is read and ends[1] is written. */
 void open_stream(plx_fd ends[2]);
+void open_stream_as(plx_fd number, plx_fd ends[2]); /* ends[0] has this number, which is free */
 void open_tcp(plx_fd ends[2]);
 void open_pipe(plx_fd ends[2]);
 void open_datagrams(plx_fd ends[2]);        /* connected with each other, on the loopback */
+bool streams_are_tcp(void);                 /* for want of a socketpair */
+uint32_t behind_data(void);                 /* what may be told only once all data was read */
+bool pipes_can_be_watched(void);
 
 plx_fd open_listener(void);                 /* TCP, on a free port of the loopback */
 plx_fd open_client(plx_fd listener);        /* starts to connect, does not wait for it */
 plx_fd open_refused(void);                  /* starts to connect where nobody listens */
-plx_fd accept_client(plx_fd listener);      /* -1: nobody is there */
+plx_fd accept_client(plx_fd listener);      /* NO_FD: nobody is there */
 plx_fd open_dev_null(void);
 plx_fd open_regular_file(void);
 plx_fd open_directory(void);
@@ -106,7 +112,8 @@ void close_fd(plx_fd fd);
 void close_pair(const plx_fd ends[2]);
 void reset_fd(plx_fd fd);                   /* closes a TCP socket with a reset */
 plx_fd dup_fd(plx_fd fd);
-bool dup_onto(plx_fd fd, plx_fd number);    /* false: the limit is below that number */
+void move_onto(plx_fd fd, plx_fd number);   /* or the case is skipped: this number is not to be had */
+bool dup_onto(plx_fd fd, plx_fd number);    /* false: this number is not to be had; the old file is closed */
 int pending_error(plx_fd fd);               /* SO_ERROR, which this clears */
 
 void put(plx_fd fd, size_t bytes);          /* all of them, or the case fails */
@@ -123,6 +130,7 @@ void shut(plx_fd fd, int how);
 enum { READY_IN = 1, READY_OUT = 2, READY_URGENT = 4, READY_HANGUP = 8 };
 void await_ready(plx_fd fd, int what);
 bool is_readable(plx_fd fd);                /* now, to poll(2) */
+bool is_readable_within(plx_fd fd, plx_nanos time); /* sleeps until then at the most */
 
 int descriptors_open(void);                 /* -1: this system does not tell */
 bool descriptor_is_open(plx_fd fd);
@@ -150,7 +158,7 @@ typedef struct fixture {
 
 fixture fixture_open(void); /* the ends of a stream */
 fixture fixture_open_on(void (*open)(plx_fd ends[2]));
-void fixture_close(fixture *f); /* a peer that the case has closed is -1 */
+void fixture_close(fixture *f); /* a peer that the case has closed is NO_FD */
 
 /* ---- Threads ------------------------------------------------------------------ */
 
@@ -159,6 +167,7 @@ typedef struct test_thread test_thread;
 test_thread *thread_start(void (*body)(void *), void *argument);
 void thread_join(test_thread *thread);      /* frees it */
 void thread_await_asleep(test_thread *thread);
+bool threads_can_be_interrupted(void);
 void thread_interrupt(test_thread *thread); /* runs a signal handler in it, without SA_RESTART */
 int interrupts_handled(void);
 void thread_signal(test_thread *thread, int number);

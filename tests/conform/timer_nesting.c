@@ -2,8 +2,6 @@
 /* A nested poller's descriptor becomes readable when a timer is due, and not before. */
 #include "support.h"
 
-#include <poll.h>
-
 static plx_poller *open_nested(plx_clock clock, plx_fd *own)
 {
     plx_poller *poller;
@@ -12,13 +10,7 @@ static plx_poller *open_nested(plx_clock clock, plx_fd *own)
     if (rc == -ENOTSUP && clock == PLX_CLOCK_BOOTTIME)
         SKIP("this system has no boot-time clock");
     CHECK_RC(rc, 0);
-    int descriptor = plx_poller_descriptor(poller);
-    if (descriptor == -ENOTSUP) {
-        plx_poller_close(poller);
-        SKIP("%s has no descriptor to wait for", conform_backend);
-    }
-    CHECK(descriptor >= 0);
-    *own = descriptor;
+    *own = descriptor_of(poller);
     return poller;
 }
 
@@ -29,18 +21,11 @@ static plx_timer start(plx_poller *poller, plx_token token, plx_nanos first, plx
     return timer;
 }
 
-/* What an outer loop does: sleeps until the descriptor says something; false after `time`. */
-static bool readable_within(plx_fd own, plx_nanos time)
-{
-    struct pollfd set = {.fd = own, .events = POLLIN};
-    return poll(&set, 1, (int)(time / PLX_MSEC(1))) == 1;
-}
-
 /* Readable, and a wait that does not sleep has this timer. */
 static void expect_through(plx_poller *poller, plx_fd own, plx_token token)
 {
     plx_event event;
-    CHECK(readable_within(own, PATIENCE));
+    CHECK(is_readable_within(own, PATIENCE));
     CHECK_RC(plx_poller_wait(poller, &event, 1, 0), 1);
     CHECK(event.token == token && event.flags == PLX_TIMER);
 }
@@ -48,7 +33,7 @@ static void expect_through(plx_poller *poller, plx_fd own, plx_token token)
 static void expect_quiet(plx_poller *poller, plx_fd own)
 {
     EXPECT_SILENCE(poller, 0);
-    CHECK(!readable_within(own, PLX_MSEC(20)));
+    CHECK(!is_readable_within(own, PLX_MSEC(20)));
 }
 
 static void on_each_running_clock(void (*body)(plx_poller *poller, plx_fd own))
@@ -89,7 +74,7 @@ static void interval_is_heard(plx_poller *poller, plx_fd own)
     plx_timer timer = start(poller, 1, PLX_MSEC(3), PLX_MSEC(3));
     uint64_t times = 0;
     while (times < 10) {
-        CHECK(readable_within(own, PATIENCE));
+        CHECK(is_readable_within(own, PATIENCE));
         int count = plx_poller_wait(poller, &event, 1, 0);
         CHECK(count >= 0);
         times += count ? event.data : 0;
@@ -109,10 +94,7 @@ CASE(descriptor_knows_of_timers_that_were_there_before)
     for (int due = 0; due < 2; due++) {
         plx_poller *poller = open_poller();
         start(poller, 1, due ? 0 : PLX_MSEC(15), 0);
-        int own = plx_poller_descriptor(poller);
-        if (own == -ENOTSUP)
-            SKIP("%s has no descriptor to wait for", conform_backend);
-        CHECK(own >= 0);
+        plx_fd own = descriptor_of(poller);
         if (due)
             CHECK(is_readable(own));
         expect_through(poller, own, 1);
@@ -131,7 +113,7 @@ static void restarts_and_cancels(plx_poller *poller, plx_fd own)
     timer = start(poller, 2, PLX_MSEC(30), 0);
     plx_nanos before = plx_poller_now(poller);
     CHECK_RC(plx_timer_restart(registry, timer, PLX_MSEC(80), 0), 0); /* later */
-    CHECK(readable_within(own, PATIENCE));
+    CHECK(is_readable_within(own, PATIENCE));
     CHECK(plx_poller_now(poller) - before >= PLX_MSEC(80));
     expect_through(poller, own, 2);
     EXPECT_SILENCE(poller, 0);
@@ -140,7 +122,7 @@ static void restarts_and_cancels(plx_poller *poller, plx_fd own)
     plx_timer other = start(poller, 4, PLX_MSEC(60), 0);
     before = plx_poller_now(poller);
     CHECK_RC(plx_timer_cancel(registry, timer), 0);
-    CHECK(readable_within(own, PATIENCE));
+    CHECK(is_readable_within(own, PATIENCE));
     CHECK(plx_poller_now(poller) - before >= PLX_MSEC(50));
     expect_through(poller, own, 4);
     CHECK_RC(plx_timer_cancel(registry, other), -ENOENT);
@@ -148,7 +130,7 @@ static void restarts_and_cancels(plx_poller *poller, plx_fd own)
 
     timer = start(poller, 5, PLX_MSEC(20), 0);
     CHECK_RC(plx_timer_cancel(registry, timer), 0); /* the last of all */
-    CHECK(!readable_within(own, PLX_MSEC(50)));
+    CHECK(!is_readable_within(own, PLX_MSEC(50)));
     expect_quiet(poller, own);
     start(poller, 6, PLX_MSEC(30), 0); /* and it is heard again */
     expect_through(poller, own, 6);

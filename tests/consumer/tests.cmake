@@ -8,6 +8,18 @@ endfunction()
 set(scripts ${CMAKE_CURRENT_SOURCE_DIR}/consumer)
 set(work ${CMAKE_CURRENT_BINARY_DIR}/consumer)
 
+# The scripts build for this machine. For Windows, a program of this build uses the DLL.
+if(WIN32)
+    add_executable(consumer.dll consumer/app.c)
+    target_link_libraries(consumer.dll PRIVATE pollux::shared)
+    set_target_properties(consumer.dll PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${work})
+    add_custom_command(TARGET consumer.dll POST_BUILD
+        COMMAND ${CMAKE_COMMAND} -E copy_if_different $<TARGET_RUNTIME_DLLS:consumer.dll> ${work} VERBATIM)
+    pollux_test(consumer.dll COMMAND consumer.dll)
+    pollux_script(consumer.exports ${scripts}/exports.sh $<TARGET_LINKER_FILE:pollux_shared>)
+    return()
+endif()
+
 # An outside program gets the library in each of the ways that there are. Folders that were
 # given as absolute paths are not installed to: a test stays in its build.
 if(POLLUX_INSTALL AND NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" AND NOT IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")

@@ -8,7 +8,11 @@
  */
 #include "os/config.h"
 
+#if PLX__HAS_POSIX
 #include "../seam.h"
+#else
+#include "../tools.h"
+#endif
 
 #include "backend/backend.h"
 
@@ -200,12 +204,28 @@ static void close_receiver(struct channel *channel)
     pthread_mutex_unlock(&channel->lock);
 }
 
+#if PLX__HAS_POSIX
+
+static void begin_with_barrier(void)
+{
+    seam_reset();
+}
+
 static void take_barrier(void)
 {
     atomic_store(&seam.fail_each, 1);
     atomic_store(&seam.fail_error, EPERM);
     atomic_store(&seam.fail_call, SEAM_MEMBARRIER);
 }
+
+#else /* it cannot fail */
+
+static void begin_with_barrier(void) {}
+static void take_barrier(void) {}
+
+#endif
+
+static const int barriers = PLX__HAS_POSIX ? BARRIERS : THERE + 1;
 
 static void run(const plx__backend *backend, enum barrier barrier, enum ending ending, plx_nanos time,
                 random_state *random)
@@ -214,7 +234,7 @@ static void run(const plx__backend *backend, enum barrier barrier, enum ending e
 
     check_note("%s, barrier %s, %s", backend->name, barrier_names[barrier], ending_names[ending]);
     watchdog(40);
-    seam_reset();
+    begin_with_barrier();
     counted_init(&memory);
     atomic_store(&over, false);
     atomic_store(&ended, 0);
@@ -262,11 +282,13 @@ int main(void)
 {
     random_state random = random_start();
 
+#if PLX__HAS_POSIX
     seam_install();
+#endif
     watchdog_report = report;
     for (size_t i = 0; plx__backends[i]; i++) {
         atomic_store(&total, 0);
-        for (int barrier = 0; barrier < BARRIERS; barrier++)
+        for (int barrier = 0; barrier < barriers; barrier++)
             for (int ending = 0; ending < ENDINGS; ending++)
                 for (int lap = 0; lap < 8; lap++)
                     run(plx__backends[i], (enum barrier)barrier, (enum ending)ending, PLX_MSEC(lap ? 5 : 100), &random);

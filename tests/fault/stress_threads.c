@@ -16,7 +16,7 @@ enum { SLOTS = 12, WORKERS = 4, WAITERS = 3, WAKER = 1000, POSTED = 1001 };
 /* A socket with a registration or without. Each registration has a number that only grows. */
 struct slot {
     pthread_mutex_t lock;
-    int ends[2];
+    plx_fd ends[2];
     bool registered;
     uint32_t number;                /* of the next registration */
     _Atomic(uint32_t) first_living; /* below it, none may be reported any more */
@@ -69,7 +69,8 @@ static void expect(int rc, bool succeeds, int otherwise)
 static void change_slot(struct slot *slot, random_state *random)
 {
     uint32_t interest = random_interest(random);
-    int fd = slot->ends[0], rc;
+    plx_fd fd = slot->ends[0];
+    int rc;
 
     switch (random_below(random, 8)) {
     case 0:
@@ -125,7 +126,7 @@ static void *work(void *argument)
         if (choice < 10)
             change_slot(slot, &random);
         else if (choice < 12)
-            (void)!write(slot->ends[1], "x", 1);
+            put_byte(slot->ends[1]);
         else if (choice < 13)
             drain(slot->ends[0]);
         pthread_mutex_unlock(&slot->lock);

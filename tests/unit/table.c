@@ -37,23 +37,23 @@ static uint32_t generation_of(uint32_t tag)
 /* Dense below 100, then sparser and sparser. */
 static plx_fd number_of(int i)
 {
-    return i < 100 ? i : i < 150 ? 100 + (i - 100) * 700 : 40000 + (i - 150) * 20011;
+    return plx__descriptor_of((uint32_t)(i < 100 ? i : i < 150 ? 100 + (i - 100) * 700 : 40000 + (i - 150) * 20011));
 }
 
 static void compare_walk(const plx__table *table)
 {
-    size_t fd = 0;
+    size_t number = 0;
     plx__watch watch;
 
     for (int i = 0; i < NUMBERS; i++) {
         if (!oracle[i].used)
             continue;
-        CHECK(plx__table_next(table, &fd, &watch));
-        CHECK_EQ(watch.key.fd, oracle[i].fd);
-        CHECK_EQ(fd, oracle[i].fd + 1);
+        CHECK(plx__table_next(table, &number, &watch));
+        CHECK_EQ(watch.key.fd, plx__descriptor_number(oracle[i].fd));
+        CHECK_EQ(number, plx__descriptor_number(oracle[i].fd) + 1);
         CHECK_EQ(watch.key.tag, plx__tag_key(oracle[i].tag));
     }
-    CHECK(!plx__table_next(table, &fd, &watch));
+    CHECK(!plx__table_next(table, &number, &watch));
 }
 
 static void compare_one(const plx__table *table, const struct oracle *expected)
@@ -66,7 +66,7 @@ static void compare_one(const plx__table *table, const struct oracle *expected)
     CHECK_EQ(atomic_load(&entry->tag), expected->tag);
     CHECK_EQ(atomic_load(&entry->interest), expected->interest);
     CHECK_EQ(atomic_load(&entry->token), expected->token);
-    CHECK(plx__view_entry(plx__table_view(table), (uint32_t)expected->fd) == entry);
+    CHECK(plx__view_entry(plx__table_view(table), plx__descriptor_number(expected->fd)) == entry);
 }
 
 /* What the registry does to an entry: register or change, report a oneshot, deregister. */
@@ -108,7 +108,7 @@ static void random_changes_agree_with_the_oracle(void)
     }
     for (int step = 0; step < ROUNDS(STEPS); step++) {
         struct oracle *chosen = &oracle[random_below(&random, NUMBERS)];
-        check_note("step %d, number %d", step, chosen->fd);
+        check_note("step %d, number %u", step, (unsigned)plx__descriptor_number(chosen->fd));
         change_one(&table, chosen, &random);
         compare_one(&table, chosen);
         compare_one(&table, &oracle[random_below(&random, NUMBERS)]);
@@ -116,7 +116,7 @@ static void random_changes_agree_with_the_oracle(void)
             compare_walk(&table);
     }
     compare_walk(&table);
-    CHECK(plx__table_find(&table, -1) == NULL);
+    CHECK(plx__table_find(&table, PLX__NO_DESCRIPTOR) == NULL);
     CHECK(plx__table_find(&table, INT32_MAX) == NULL);
     plx__table_fini(&table);
     CHECK_EQ(atomic_load(&memory.live), 0);
@@ -209,10 +209,10 @@ static void *read_entries(void *argument)
 
     while (!atomic_load_explicit(&shared_over, memory_order_relaxed)) {
         plx_fd fd = shared_fd[random_below(&random, SHARED)];
-        plx__entry *page = plx__pages_find(&shared.pages, (uint32_t)fd);
+        plx__entry *page = plx__pages_find(&shared.pages, plx__descriptor_number(fd));
         if (!page)
             continue;
-        plx__entry *entry = plx__view_entry(plx__table_view(&shared), (uint32_t)fd);
+        plx__entry *entry = plx__view_entry(plx__table_view(&shared), plx__descriptor_number(fd));
         uint32_t tag = atomic_load_explicit(&entry->tag, memory_order_acquire);
         plx_token token = atomic_load_explicit(&entry->token, memory_order_acquire);
         uint32_t interest = atomic_load_explicit(&entry->interest, memory_order_acquire);
@@ -235,7 +235,7 @@ static void readers_never_see_a_torn_registration(void)
     counted_init(&memory);
     plx__table_init(&shared, &memory.allocator);
     for (int i = 0; i < SHARED; i++)
-        shared_fd[i] = i < 4 ? i : i * 5003; /* few that are hot, and the directory grows */
+        shared_fd[i] = plx__descriptor_of((uint32_t)(i < 4 ? i : i * 5003)); /* few that are hot, and the directory grows */
     for (uintptr_t i = 0; i < 2; i++)
         readers[i] = thread_start(read_entries, (void *)(i + 1));
     int steps = ROUNDS(2000000);

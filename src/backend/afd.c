@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Polls of AFD, which Windows does not document and has kept as they are since its NT days.
+ *
+ * Its traps: it knows the sockets of the base provider alone, so what a filter puts around one
+ * is peeled off first. RECEIVE does not fire at the end of the stream, DISCONNECT does. What
+ * was found is as old as the completion: whoever takes it late looks again. A device without
+ * a name behind it is not to be had: any name will do.
+ */
+#include "os/config.h"
+
+#include "backend/afd.h"
+
+#if PLX__HAS_IOCP
+
+#include <mswsock.h>
+
+enum { AFD_LAYERS = 16 };
+
+#define AFD_IOCTL_POLL 0x00012024u
+
+int plx__afd_open(HANDLE port, HANDLE *device)
+{
+    static wchar_t name[] = L"\\Device\\Afd\\Pollux";
+    UNICODE_STRING path = {.Length = sizeof name - sizeof name[0], .MaximumLength = sizeof name, .Buffer = name};
+    OBJECT_ATTRIBUTES attributes = {.Length = sizeof attributes, .ObjectName = &path};
+    IO_STATUS_BLOCK status;
+    HANDLE made;
+    NTSTATUS result = plx__win32.NtCreateFile(&made, SYNCHRONIZE, &attributes, &status, NULL, 0,
+                                              FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN,
+                                              port ? 0 : FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+
+    if (result < 0)
+        return plx__win32_status(result);
+    DWORD saved = GetLastError();
+    int rc = plx__win32_result(!port || plx__win32.CreateIoCompletionPort(made, port, 0, 0), saved);
+    if (rc < 0)
+        plx__win32_close(made);
+    else
+        *device = made;
+    return rc;
+}
+
+/* ---- Sockets --------------------------------------------------------------- */
+
+static bool afd_handle(SOCKET socket, DWORD code, SOCKET *found, uint32_t *calls)
+{
+    DWORD size;
+
+    ++*calls;
+    return plx__win32.WSAIoctl(socket, code, NULL, 0, found, sizeof *found, &size, NULL, NULL) == 0;
+}
+
+/* Filters that refuse the first question have been seen to answer one of the others. */
+static SOCKET afd_base(SOCKET socket, uint32_t *calls)
+{
+    SOCKET below;
+
+    for (int i = 0; i < AFD_LAYERS; i++) {
+        if (afd_handle(socket, SIO_BASE_HANDLE, &below, calls))
+            return below;
+        if ((!afd_handle(socket, SIO_BSP_HANDLE_POLL, &below, calls) &&
+             !afd_handle(socket, SIO_BSP_HANDLE_SELECT, &below, calls)) ||
+            below == socket)
+            break;
+        socket = below;
+    }
+    return socket;
+}
+
+int plx__afd_socket(plx_fd fd, HANDLE *socket, uint32_t *calls)
+{
+    DWORD saved = GetLastError();
+    int type, size = sizeof type;
+    bool is_socket = plx__win32.getsockopt((SOCKET)fd, SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0;
+
+    ++*calls;
+    if (is_socket)
+        *socket = (HANDLE)afd_base((SOCKET)fd, calls);
+    SetLastError(saved);
+    return is_socket;
+}
+
+static uint64_t afd_hash(uint64_t hash, const char *bytes, int size)
+{
+    for (int i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+uint64_t plx__afd_identity(plx_fd fd, uint32_t *calls)
+{
+    DWORD saved = GetLastError();
+    struct sockaddr_storage address;
+    uint64_t hash = 0;
+
+    int size = sizeof address;
+    ++*calls;
+    if (plx__win32.getsockname((SOCKET)fd, (struct sockaddr *)&address, &size) == 0) {
+        hash = afd_hash(UINT64_C(0xcbf29ce484222325), (const char *)&address, size);
+        size = sizeof address;
+        ++*calls;
+        if (plx__win32.getpeername((SOCKET)fd, (struct sockaddr *)&address, &size) == 0)
+            hash = afd_hash(hash, (const char *)&address, size);
+    }
+    SetLastError(saved);
+    return hash;
+}
+
+/* ---- Polls ----------------------------------------------------------------- */
+
+static NTSTATUS afd_ask(HANDLE device, plx__afd_poll *poll, void *context)
+{
+    poll->status.Status = PLX__STATUS_PENDING;
+    return plx__win32.NtDeviceIoControlFile(device, NULL, NULL, context, &poll->status, AFD_IOCTL_POLL,
+                                            &poll->request, sizeof poll->request, &poll->request,
+                                            sizeof poll->request);
+}
+
+int plx__afd_arm(HANDLE device, HANDLE socket, uint32_t events, plx__afd_poll *poll)
+{
+    poll->request = (plx__afd_request){.timeout.QuadPart = INT64_MAX, .count = 1, .socket = socket, .events = events};
+    NTSTATUS status = afd_ask(device, poll, poll);
+    return status < 0 ? plx__win32_status(status) : 0;
+}
+
+int plx__afd_cancel(HANDLE device, plx__afd_poll *poll)
+{
+    IO_STATUS_BLOCK answer;
+    NTSTATUS status = plx__win32.NtCancelIoFileEx(device, &poll->status, &answer);
+
+    return status < 0 ? plx__win32_status(status) : 0;
+}
+
+uint32_t plx__afd_found(const plx__afd_poll *poll)
+{
+    return poll->status.Status == PLX__STATUS_SUCCESS && poll->request.count > 0 ? poll->request.events : 0;
+}
+
+int plx__afd_look(HANDLE device, HANDLE socket, uint32_t events, uint32_t *found)
+{
+    plx__afd_poll poll = {.request = {.count = 1, .socket = socket, .events = events}};
+    NTSTATUS status = afd_ask(device, &poll, NULL);
+
+    if (status < 0)
+        return plx__win32_status(status);
+    *found = plx__afd_found(&poll);
+    return 0;
+}
+
+/* ---- Events and flags ------------------------------------------------------ */
+
+uint32_t plx__afd_events(uint32_t flags)
+{
+    uint32_t events = PLX__AFD_LOCAL_CLOSE;
+
+    if (flags)
+        events |= PLX__AFD_ABORT | PLX__AFD_CONNECT_FAIL;
+    if (flags & PLX_READABLE)
+        events |= PLX__AFD_RECEIVE | PLX__AFD_ACCEPT | PLX__AFD_DISCONNECT;
+    if (flags & PLX_READ_CLOSED)
+        events |= PLX__AFD_DISCONNECT;
+    if (flags & PLX_WRITABLE)
+        events |= PLX__AFD_SEND;
+    if (flags & PLX_PRIORITY)
+        events |= PLX__AFD_EXPEDITED;
+    return events;
+}
+
+uint32_t plx__afd_flags(uint32_t events)
+{
+    uint32_t flags = 0;
+
+    if (events & (PLX__AFD_RECEIVE | PLX__AFD_ACCEPT))
+        flags |= PLX_READABLE;
+    if (events & PLX__AFD_DISCONNECT)
+        flags |= PLX_READABLE | PLX_READ_CLOSED;
+    if (events & PLX__AFD_SEND)
+        flags |= PLX_WRITABLE;
+    if (events & PLX__AFD_EXPEDITED)
+        flags |= PLX_PRIORITY;
+    if (events & (PLX__AFD_ABORT | PLX__AFD_CONNECT_FAIL))
+        flags |= PLX_READ_CLOSED | PLX_WRITE_CLOSED | PLX_ERROR;
+    return flags;
+}
+
+#endif

@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A completion port: of sockets by polls of AFD (afd.c), of other handles by waits (waitable.c).
+ * Both tell once, so a level-triggered registration that has reported is due to be armed again,
+ * which the next wait does first; a oneshot is left as it is.
+ *
+ *     IDLE --arm--> ARMED --completion, by a wait--> reported: IDLE, and due if level-triggered
+ *                     |                              nothing for it: armed again
+ *                     +-- removed: cancelled, and freed by its completion
+ *
+ * The traps: the kernel writes into an operation until its completion was taken from the port,
+ * so that one outlives its registration. A socket has one operation at a time: another interest
+ * cancels it, and the completion arms the next. What a completion says may be over when it is
+ * taken: one of an operation that an earlier wait has armed, or nobody's wait, is looked at again.
+ * Nothing tells whether a number still names the same socket; its addresses have to do.
+ */
+#include "os/config.h"
+
+#include "backend/backend.h"
+#include "core/memory.h"
+#include "os/clock.h"
+
+#if PLX__HAS_IOCP
+#include "backend/afd.h"
+#include "backend/waitable.h"
+#include "os/lock.h"
+
+#include <string.h>
+
+/* Taken from the port at once; sockets to a handle of AFD, whose time grows with their square. */
+enum { IOCP_BATCH = 64, IOCP_SHARE = 32 };
+
+/* Between two attempts at arming what the kernel had no memory for. */
+#define IOCP_AGAIN PLX_MSEC(10)
+
+typedef struct iocp_source iocp_source;
+
+typedef struct iocp_group {
+    HANDLE device;
+    unsigned sockets;
+    struct iocp_group *next, **link; /* those with room, or those without */
+} iocp_group;
+
+struct iocp_source {
+    plx__afd_poll poll;       /* first: a completion has its address */
+    plx__waitable waitable;   /* instead, if there is no group */
+    iocp_group *group;
+    HANDLE socket;            /* as AFD knows it */
+    uint64_t identity;
+    plx__key key;
+    uint32_t flags;
+    uint32_t events;          /* what the poll was armed for */
+    uint64_t visit;           /* the wait that armed it; 0: none did */
+    bool armed;               /* a completion is to come */
+    bool gone;                /* it was found closed: silent */
+    bool removed;
+    iocp_source *next, **link; /* those that are due */
+};
+
+struct iocp_state {
+    const plx_allocator *memory;
+    HANDLE port;
+    HANDLE look;          /* a handle of AFD without the port */
+    plx__lock lock;       /* what follows; not held while a wait sleeps */
+    plx__pages places;    /* number -> its source (iocp_source *) */
+    iocp_source *due, **due_end; /* in the order of their reports, so that all take turns */
+    iocp_group *open, *full;
+    size_t outstanding;   /* completions to come */
+    uint64_t visits;
+    unsigned inside;      /* waits that sleep */
+};
+
+/* ---- Open ------------------------------------------------------------------ */
+
+static int iocp_init(void *state, const plx_allocator *memory)
+{
+    struct iocp_state *pt = state;
+    DWORD saved = GetLastError();
+
+    pt->port = plx__win32.CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
+    int rc = plx__win32_result(pt->port != NULL, saved);
+    if (rc < 0)
+        return rc;
+    rc = plx__afd_open(NULL, &pt->look);
+    if (rc < 0)
+        goto close_port;
+    rc = plx__lock_init(&pt->lock);
+    if (rc < 0)
+        goto close_look;
+    pt->memory = memory;
+    pt->due_end = &pt->due;
+    plx__pages_init(&pt->places, memory, sizeof(iocp_source *));
+    return 0;
+
+close_look:
+    plx__win32_close(pt->look);
+close_port:
+    plx__win32_close(pt->port);
+    return rc;
+}
+
+/* ---- Groups of sockets that share a handle of AFD; under the lock ------------ */
+
+static void iocp_group_unlink(iocp_group *group)
+{
+    *group->link = group->next;
+    if (group->next)
+        group->next->link = group->link;
+}
+
+static void iocp_group_link(iocp_group *group, iocp_group **list)
+{
+    group->next = *list;
+    group->link = list;
+    if (group->next)
+        group->next->link = &group->next;
+    *list = group;
+}
+
+static int iocp_group_make(struct iocp_state *pt, uint32_t *calls)
+{
+    iocp_group *group = plx__memory_get(pt->memory, sizeof *group);
+    int rc = group ? plx__afd_open(pt->port, &group->device) : -ENOMEM;
+
+    *calls += 2;
+    if (rc < 0)
+        plx__memory_put(pt->memory, group);
+    else
+        iocp_group_link(group, &pt->open);
+    return rc;
+}
+
+static int iocp_group_join(struct iocp_state *pt, iocp_source *source, uint32_t *calls)
+{
+    int rc = pt->open ? 0 : iocp_group_make(pt, calls);
+
+    if (rc < 0)
+        return rc;
+    source->group = pt->open;
+    if (++source->group->sockets == IOCP_SHARE) {
+        iocp_group_unlink(source->group);
+        iocp_group_link(source->group, &pt->full);
+    }
+    return 0;
+}
+
+static void iocp_group_leave(struct iocp_state *pt, iocp_group *group)
+{
+    iocp_group_unlink(group);
+    if (--group->sockets > 0) {
+        iocp_group_link(group, &pt->open);
+        return;
+    }
+    if (group->device)
+        plx__win32_close(group->device);
+    plx__memory_put(pt->memory, group);
+}
+
+/* ---- Sources; under the lock but for the first two --------------------------- */
+
+static int iocp_source_make(struct iocp_state *pt, plx_fd fd, iocp_source **source, uint32_t *calls)
+{
+    iocp_source *made = plx__memory_get(pt->memory, sizeof *made);
+    int rc = 0;
+
+    if (!made)
+        return -ENOMEM;
+    if (plx__afd_socket(fd, &made->socket, calls))
+        made->identity = plx__afd_identity(fd, calls);
+    else
+        rc = plx__waitable_open(&made->waitable, fd, pt->port, calls);
+    if (rc < 0)
+        plx__memory_put(pt->memory, made);
+    else
+        *source = made;
+    return rc;
+}
+
+/* One that no completion is to come for. */
+static void iocp_source_free(struct iocp_state *pt, iocp_source *source)
+{
+    if (source->group)
+        iocp_group_leave(pt, source->group);
+    else if (!source->socket)
+        plx__waitable_close(&source->waitable);
+    plx__memory_put(pt->memory, source);
+}
+
+static iocp_source **iocp_place(struct iocp_state *pt, uint32_t number)
+{
+    return plx__pages_get(&pt->places, number);
+}
+
+/*
+ * Whether two sources of one number are of the same open file. Sockets without an address look
+ * alike; one whose poll is out has not been closed, as far as is known.
+ */
+static bool iocp_same(const iocp_source *one, const iocp_source *other, plx_fd fd)
+{
+    if (one->gone || !one->socket != !other->socket)
+        return false;
+    if (!one->socket)
+        return plx__waitable_is(&one->waitable, fd);
+    return one->identity == other->identity && (one->identity || one->armed);
+}
+
+static void iocp_due(struct iocp_state *pt, iocp_source *source)
+{
+    if (source->link)
+        return;
+    source->next = NULL;
+    source->link = pt->due_end;
+    *pt->due_end = source;
+    pt->due_end = &source->next;
+}
+
+static void iocp_undue(struct iocp_state *pt, iocp_source *source)
+{
+    if (!source->link)
+        return;
+    *source->link = source->next;
+    *(source->next ? &source->next->link : &pt->due_end) = source->link;
+    source->link = NULL;
+}
+
+/* Of other handles there is one thing to be told. */
+static bool iocp_wants(const iocp_source *source)
+{
+    return source->socket ? source->flags != 0 : source->flags & PLX_READABLE;
+}
+
+static int iocp_arm(struct iocp_state *pt, iocp_source *source, uint64_t visit, uint32_t *calls)
+{
+    uint32_t events = plx__afd_events(source->flags);
+    int rc = source->socket ? plx__afd_arm(source->group->device, source->socket, events, &source->poll)
+                            : plx__waitable_arm(&source->waitable, source);
+
+    ++*calls;
+    if (rc < 0)
+        return rc;
+    source->armed = true;
+    source->events = events;
+    source->visit = visit;
+    pt->outstanding++;
+    return 0;
+}
+
+/* In a wait: what cannot be armed is silent if it was closed, else due again. */
+static bool iocp_rearm(struct iocp_state *pt, iocp_source *source, uint64_t visit, uint32_t *calls)
+{
+    int rc = iocp_arm(pt, source, visit, calls);
+
+    source->gone = rc == -EBADF;
+    if (rc == 0 || source->gone) {
+        iocp_undue(pt, source);
+        return true;
+    }
+    iocp_due(pt, source);
+    return false;
+}
+
+/* No completion comes, or one does that has nothing else to do: 0, or the error of the call. */
+static int iocp_disarm(struct iocp_state *pt, iocp_source *source, uint32_t *calls)
+{
+    if (!source->armed)
+        return 0;
+    ++*calls;
+    if (source->socket) {
+        int rc = plx__afd_cancel(source->group->device, &source->poll);
+        return rc == -ENOENT ? 0 : rc; /* it is in the port */
+    }
+    source->armed = !plx__waitable_disarm(&source->waitable);
+    pt->outstanding -= !source->armed;
+    return 0;
+}
+
+/* After a change of its flags. What is armed for more than is wanted stays. */
+static int iocp_renew(struct iocp_state *pt, iocp_source *source, uint32_t *calls)
+{
+    int rc = 0;
+
+    if (!source->armed) {
+        rc = iocp_wants(source) ? iocp_arm(pt, source, 0, calls) : 0;
+        if (rc == 0)
+            iocp_undue(pt, source);
+    } else if (source->socket ? plx__afd_events(source->flags) & ~source->events : !iocp_wants(source)) {
+        rc = iocp_disarm(pt, source, calls);
+    }
+    return rc;
+}
+
+/* It has no number any more; if a completion is to come, it frees it. */
+static void iocp_retire(struct iocp_state *pt, iocp_source *source)
+{
+    iocp_undue(pt, source);
+    source->removed = true;
+    if (!source->armed)
+        iocp_source_free(pt, source);
+}
+
+/* ---- Changes --------------------------------------------------------------- */
+
+static int iocp_add(void *state, const plx__watch *watch, uint32_t *calls)
+{
+    struct iocp_state *pt = state;
+    plx_fd fd = plx__descriptor_of(watch->key.fd);
+    iocp_source *source;
+    int rc = (HANDLE)fd == pt->port ? -EINVAL : iocp_source_make(pt, fd, &source, calls);
+
+    if (rc < 0)
+        return rc;
+    source->key = watch->key;
+    source->flags = watch->flags;
+    plx__lock_take(&pt->lock);
+    iocp_source **place = plx__pages_make(&pt->places, watch->key.fd);
+    if (!place)
+        rc = -ENOMEM;
+    else if (*place && iocp_same(*place, source, fd))
+        rc = -EEXIST;
+    else if (source->socket)
+        rc = iocp_group_join(pt, source, calls);
+    if (rc == 0)
+        rc = iocp_renew(pt, source, calls);
+    if (rc == 0 && *place) {
+        (void)iocp_disarm(pt, *place, calls);
+        iocp_retire(pt, *place);
+    }
+    if (rc == 0)
+        *place = source;
+    else
+        iocp_source_free(pt, source);
+    plx__lock_drop(&pt->lock);
+    return rc;
+}
+
+static int iocp_modify(void *state, const plx__watch *was, const plx__watch *now, uint32_t *calls)
+{
+    struct iocp_state *pt = state;
+    plx_fd fd = plx__descriptor_of(now->key.fd);
+    bool open = plx__descriptor_is_open(fd);
+    int rc = 0;
+
+    ++*calls;
+    plx__lock_take(&pt->lock);
+    iocp_source *source = *iocp_place(pt, now->key.fd);
+    if (!open || source->gone) {
+        rc = open ? -ENOENT : -EBADF;
+    } else {
+        source->flags = now->flags;
+        rc = iocp_renew(pt, source, calls);
+    }
+    if (rc == 0) {
+        source->key = now->key;
+        source->visit = 0;
+    } else {
+        source->flags = was->flags;
+    }
+    plx__lock_drop(&pt->lock);
+    return rc;
+}
+
+static int iocp_remove(void *state, const plx__watch *watch, uint32_t *calls)
+{
+    struct iocp_state *pt = state;
+
+    plx__lock_take(&pt->lock);
+    iocp_source **place = iocp_place(pt, watch->key.fd);
+    iocp_source *source = *place;
+    int rc = iocp_disarm(pt, source, calls);
+    if (rc == 0) {
+        *place = NULL;
+        iocp_retire(pt, source);
+    }
+    plx__lock_drop(&pt->lock);
+    return rc;
+}
+
+/* What is left of a removed registration comes to nobody. */
+static int iocp_rebuild(void *state, const plx__table *table, uint32_t *calls)
+{
+    (void)state;
+    (void)table;
+    (void)calls;
+    return 0;
+}
+
+/* ---- Waiting --------------------------------------------------------------- */
+
+/* How many were taken from the port; 0 after the time. */
+static int iocp_take(struct iocp_state *pt, OVERLAPPED_ENTRY *entries, int room, plx_nanos timeout, uint32_t *calls)
+{
+    DWORD milliseconds = timeout < 0 ? INFINITE : (DWORD)plx__clock_milliseconds(timeout);
+    DWORD saved = GetLastError();
+    ULONG count = 0;
+    bool taken = plx__win32.GetQueuedCompletionStatusEx(pt->port, entries, (ULONG)room, &count, milliseconds, FALSE);
+    int rc = plx__win32_result(taken, saved);
+
+    ++*calls;
+    return rc == -ETIMEDOUT ? 0 : rc < 0 ? rc : (int)count;
+}
+
+/* Before it sleeps: arms what is due. False if some of it has to wait. */
+static bool iocp_arm_due(struct iocp_state *pt, uint64_t visit, uint32_t *calls)
+{
+    bool all = true;
+    iocp_source *next;
+
+    for (iocp_source *source = pt->due; source; source = next) {
+        next = source->next;
+        all &= iocp_rearm(pt, source, visit, calls);
+    }
+    return all;
+}
+
+/* What a completed source has to say, in AFD's events. */
+static uint32_t iocp_events(struct iocp_state *pt, iocp_source *source, uint64_t visit, uint32_t *calls)
+{
+    if (!source->socket)
+        return PLX__AFD_RECEIVE;
+    uint32_t wanted = plx__afd_events(source->flags);
+    uint32_t events = plx__afd_found(&source->poll);
+    source->gone = events & PLX__AFD_LOCAL_CLOSE;
+    if (events & wanted && !source->gone && source->visit != visit) {
+        ++*calls;
+        source->gone = plx__afd_look(pt->look, source->socket, wanted, &events) == -EBADF;
+    }
+    return events & wanted;
+}
+
+/*
+ * One completion, with its key for a token; whether there is something to report. What has
+ * nothing to say is armed again, and *again says so.
+ */
+static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, uint64_t visit, plx_event *event, bool *again,
+                             uint32_t *calls)
+{
+    pt->outstanding--;
+    source->armed = false;
+    if (!source->socket)
+        plx__waitable_done(&source->waitable);
+    if (source->removed) {
+        iocp_source_free(pt, source);
+        return false;
+    }
+    uint32_t events = iocp_events(pt, source, visit, calls);
+    uint32_t flags = plx__afd_flags(events) & source->flags;
+    if (source->gone || !iocp_wants(source))
+        return false;
+    if (!flags) {
+        *again |= iocp_rearm(pt, source, visit, calls);
+        return false;
+    }
+    if (!(source->flags & PLX_ONESHOT))
+        iocp_due(pt, source);
+    memcpy(&event->token, &source->key, sizeof event->token);
+    event->flags = flags;
+    event->native = source->socket ? events : 0;
+    return true;
+}
+
+/* All that was taken; how many have something to report. */
+static int iocp_collect(struct iocp_state *pt, const OVERLAPPED_ENTRY *entries, int taken, uint64_t visit,
+                        plx__harvest *harvest, plx_event *events, bool *again)
+{
+    int count = 0;
+
+    for (int i = 0; i < taken; i++) {
+        iocp_source *source = (iocp_source *)(void *)entries[i].lpOverlapped;
+        if (source)
+            count += iocp_collect_one(pt, source, visit, &events[count], again, &harvest->calls);
+        else
+            harvest->woken = true;
+    }
+    return count;
+}
+
+/*
+ * Sleeps, and collects; what was armed again meanwhile is asked for once more, so that a wait
+ * returns what is ready. Who leaves while others sleep arms for them what it has reported.
+ */
+static int iocp_gather(struct iocp_state *pt, plx__harvest *harvest, plx_nanos timeout)
+{
+    OVERLAPPED_ENTRY entries[IOCP_BATCH];
+    int count = 0;
+    bool again;
+
+    plx__lock_take(&pt->lock);
+    uint64_t visit = ++pt->visits;
+    if (!iocp_arm_due(pt, visit, &harvest->calls) && (timeout < 0 || timeout > IOCP_AGAIN))
+        timeout = IOCP_AGAIN;
+    pt->inside++;
+    plx__lock_drop(&pt->lock);
+    int taken = iocp_take(pt, entries, harvest->room, timeout, &harvest->calls);
+    plx__lock_take(&pt->lock);
+    pt->inside--;
+    do {
+        again = false;
+        harvest->found = taken;
+        count += iocp_collect(pt, entries, taken, visit, harvest, harvest->events + count, &again);
+        if (again && count < harvest->room)
+            taken = iocp_take(pt, entries, harvest->room - count, 0, &harvest->calls);
+    } while (again && count < harvest->room && taken > 0);
+    if (pt->inside > 0)
+        (void)iocp_arm_due(pt, 0, &harvest->calls);
+    plx__lock_drop(&pt->lock);
+    return taken < 0 && count == 0 ? taken : count;
+}
+
+static int iocp_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
+{
+    if (harvest->room > IOCP_BATCH)
+        harvest->room = IOCP_BATCH;
+    int count = iocp_gather(state, harvest, timeout);
+    int kept = 0;
+
+    plx__view view = plx__table_view(harvest->table);
+    /* Without the lock: a source of the library's own comes back here, through remove. */
+    for (int i = 0; i < count; i++) {
+        plx_event *event = &harvest->events[i];
+        plx__key key;
+        memcpy(&key, &event->token, sizeof key);
+        kept += plx__harvest_event(harvest, view, &key, event->flags, event->native, &harvest->events[kept]);
+    }
+    return count < 0 ? count : kept;
+}
+
+static int iocp_wake(void *state, uint32_t *calls)
+{
+    struct iocp_state *pt = state;
+    DWORD saved = GetLastError();
+
+    ++*calls;
+    return plx__win32_result(plx__win32.PostQueuedCompletionStatus(pt->port, 0, 0, NULL), saved);
+}
+
+static int iocp_descriptor(void *state)
+{
+    (void)state;
+    return -ENOTSUP;
+}
+
+/* ---- Close ----------------------------------------------------------------- */
+
+static void iocp_retire_all(struct iocp_state *pt, uint32_t *calls)
+{
+    size_t span = plx__pages_span(&pt->places);
+
+    for (size_t number = 0; number < span; number++) {
+        if (!plx__pages_find(&pt->places, number)) {
+            number |= PLX__PAGE_SIZE - 1;
+            continue;
+        }
+        iocp_source *source = *iocp_place(pt, (uint32_t)number);
+        if (source) {
+            (void)iocp_disarm(pt, source, calls);
+            iocp_retire(pt, source);
+        }
+    }
+}
+
+/* With its handle of AFD a poll ends that could not be cancelled. */
+static void iocp_close_devices(iocp_group *list)
+{
+    for (iocp_group *group = list; group; group = group->next) {
+        plx__win32_close(group->device);
+        group->device = NULL;
+    }
+}
+
+static void iocp_fini(void *state, bool forked)
+{
+    struct iocp_state *pt = state;
+    plx__harvest harvest = {0};
+    OVERLAPPED_ENTRY entries[IOCP_BATCH];
+    bool again = false;
+    int taken = 0;
+
+    (void)forked;
+    iocp_retire_all(pt, &harvest.calls);
+    iocp_close_devices(pt->open);
+    iocp_close_devices(pt->full);
+    while (pt->outstanding > 0 && taken >= 0) {
+        taken = iocp_take(pt, entries, IOCP_BATCH, PLX_FOREVER, &harvest.calls);
+        (void)iocp_collect(pt, entries, taken, 0, &harvest, NULL, &again);
+    }
+    plx__pages_fini(&pt->places);
+    plx__win32_close(pt->look);
+    plx__win32_close(pt->port);
+    plx__lock_fini(&pt->lock);
+}
+
+const plx__backend plx__backend_iocp = {
+    .name = "iocp",
+    .id = PLX_BACKEND_IOCP,
+    .modes = PLX_ONESHOT,
+    .native = false,
+    .shared = true,
+    .state_size = sizeof(struct iocp_state),
+    .init = iocp_init,
+    .fini = iocp_fini,
+    .add = iocp_add,
+    .modify = iocp_modify,
+    .remove = iocp_remove,
+    .rebuild = iocp_rebuild,
+    .wait = iocp_wait,
+    .wake = iocp_wake,
+    .descriptor = iocp_descriptor,
+};
+
+#endif

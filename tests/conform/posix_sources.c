@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* The cases of POSIX' signals and processes, where there are none. Windows' own are in win32_sources.c. */
+#include "os/config.h"
+
+#include "support.h"
+
+#if !PLX__HAS_POSIX
+
+#define NOT_HERE(name, limit) \
+    CASE(name)                \
+    {                         \
+        SKIP(limit);          \
+    }
+
+#define NO_SIGNALS(name)  NOT_HERE(name, "no signals of POSIX on Windows")
+#define NO_CHILDREN(name) NOT_HERE(name, "no fork, and no children to wait for, on Windows")
+
+NO_SIGNALS(signal_is_reported_with_its_sender)
+NO_SIGNALS(signal_comes_with_each_wait_until_it_is_read)
+NO_SIGNALS(signal_before_the_wait_is_not_lost)
+NO_SIGNALS(wrong_signal_arguments_are_einval)
+NO_SIGNALS(number_that_the_system_refuses_undoes_the_rest)
+NO_SIGNALS(number_listed_twice_counts_once)
+NO_SIGNALS(each_object_of_each_poller_is_told)
+NO_SIGNALS(closed_signals_are_silent_though_unread)
+NO_SIGNALS(child_signal_tells_of_the_child)
+NO_SIGNALS(realtime_signals_keep_the_order_of_delivery)
+NO_SIGNALS(a_thousand_unread_are_kept_and_then_merged_by_number)
+NO_SIGNALS(signal_ends_a_blocked_wait)
+NO_SIGNALS(watched_signal_is_an_event_and_no_eintr)
+NO_SIGNALS(signal_makes_the_descriptor_readable_until_it_is_read)
+NO_SIGNALS(interrupted_calls_are_restarted_and_errno_is_left)
+NO_SIGNALS(signals_cost_no_descriptor)
+
+NO_SIGNALS(default_action_does_not_happen_while_watched)
+NO_SIGNALS(ignored_signal_is_told_and_ignored_again)
+NO_SIGNALS(handler_from_before_is_called_and_put_back)
+NO_SIGNALS(handler_from_before_gets_its_arguments_and_its_mask)
+NO_SIGNALS(handler_for_one_signal_is_called_once)
+NO_SIGNALS(handler_runs_on_the_alternate_stack)
+NO_SIGNALS(handler_from_before_may_jump_out)
+NO_SIGNALS(handler_installed_over_ours_stays)
+NO_SIGNALS(watched_children_that_are_ignored_leave_no_zombie)
+NO_SIGNALS(handler_that_wants_no_stops_hears_of_none)
+NO_SIGNALS(child_dies_of_what_its_parent_watches)
+NO_SIGNALS(childs_signal_goes_to_the_handler_from_before_alone)
+NO_SIGNALS(signals_in_a_child_are_echild_and_the_parents_go_on)
+NO_SIGNALS(signal_of_a_vforked_child_is_its_own)
+NO_SIGNALS(program_started_meanwhile_has_default_actions_and_nothing_blocked)
+NO_SIGNALS(signals_of_a_closed_poller_can_still_be_read)
+NO_SIGNALS(signals_without_memory_are_enomem_and_leave_nothing)
+NO_SIGNALS(ignored_signal_that_is_watched_stays_ignored_over_exec)
+
+NO_SIGNALS(stress_a_million_signals_while_the_loop_does_everything)
+NO_SIGNALS(stress_each_of_many_signals_is_read_once)
+NO_SIGNALS(stress_signals_while_pollers_come_and_go)
+NO_SIGNALS(stress_signals_while_children_are_forked)
+
+NO_CHILDREN(process_reports_its_end_once_and_its_status_for_ever)
+NO_CHILDREN(killed_process_tells_the_signal)
+NO_CHILDREN(stopped_process_has_not_ended)
+NO_CHILDREN(process_that_is_over_already_reports_at_once)
+NO_CHILDREN(wrong_and_unknown_processes_are_errors)
+NO_CHILDREN(process_that_is_no_child_reports_without_a_status)
+NO_CHILDREN(process_reaped_by_others_reports_without_a_status)
+NO_CHILDREN(ignored_children_report_without_a_status)
+NO_CHILDREN(process_ends_a_wait_though_its_signal_is_blocked)
+NO_CHILDREN(each_watcher_of_a_process_has_event_and_status)
+NO_CHILDREN(close_without_status_leaves_the_zombie)
+NO_CHILDREN(children_that_were_not_named_are_left_alone)
+NO_CHILDREN(process_ends_a_blocked_wait)
+NO_CHILDREN(process_is_told_to_one_of_several_waiters)
+NO_CHILDREN(process_makes_the_descriptor_readable)
+NO_CHILDREN(processes_of_a_closed_poller_keep_what_was_known)
+NO_CHILDREN(processes_in_a_child_are_echild_and_the_parents_go_on)
+NO_CHILDREN(process_without_descriptors_left_is_emfile)
+NO_CHILDREN(process_survives_the_renewal_of_the_kernels_set)
+NO_CHILDREN(descriptors_of_processes_cannot_be_registered)
+NO_CHILDREN(processes_without_memory_are_enomem_and_leave_nothing)
+NO_CHILDREN(status_of_a_later_process_with_the_number_is_not_told)
+NO_CHILDREN(stress_instant_exits_are_all_told_once)
+
+#endif
