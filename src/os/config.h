@@ -49,6 +49,12 @@
 #define PLX__HAS_PIDFD PLX__HAS_EPOLL
 #define PLX__HAS_ALARM PLX__HAS_EPOLL
 
+/* Machines of 32 bits: files of any size and number, and times beyond 2038. */
+#if !defined(_FILE_OFFSET_BITS)
+#define _FILE_OFFSET_BITS 64
+#define _TIME_BITS 64
+#endif
+
 #if PLX__HAS_EPOLL
 #define _GNU_SOURCE 1
 #include <sys/syscall.h>
