@@ -39,12 +39,14 @@ set(POLLUX_SOURCES
     src/os/alarm_kqueue.c
     src/os/alarm_linux.c
     src/os/alarm_none.c
+    src/os/alarm_ports.c
     src/os/barrier_linux.c
     src/os/barrier_none.c
     src/os/clock_posix.c
     src/os/fork_posix.c
     src/os/hints_kqueue.c
     src/os/hints_none.c
+    src/os/hints_ports.c
     src/os/kqueue.c
     src/os/linux.c
     src/os/lock_futex.c

@@ -15,6 +15,9 @@
 #if PLX__HAS_KQUEUE
 #include "os/kqueue.h"
 #endif
+#if PLX__HAS_EVENT_PORTS
+#include "os/ports.h"
+#endif
 
 enum seam_call {
     SEAM_CLOSE,
@@ -54,6 +57,12 @@ enum seam_call {
     SEAM_GETDENTS,
     SEAM_KQUEUE,
     SEAM_KEVENT,
+    SEAM_PORT_CREATE,
+    SEAM_PORT_ASSOCIATE,
+    SEAM_PORT_DISSOCIATE,
+    SEAM_PORT_GETN,
+    SEAM_PORT_SEND,
+    SEAM_PORT_ALERT,
     SEAM_CALLS
 };
 
@@ -95,6 +104,12 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_GETDENTS] = "getdents64",
     [SEAM_KQUEUE] = "kqueue",
     [SEAM_KEVENT] = "kevent",
+    [SEAM_PORT_CREATE] = "port_create",
+    [SEAM_PORT_ASSOCIATE] = "port_associate",
+    [SEAM_PORT_DISSOCIATE] = "port_dissociate",
+    [SEAM_PORT_GETN] = "port_getn",
+    [SEAM_PORT_SEND] = "port_send",
+    [SEAM_PORT_ALERT] = "port_alert",
 };
 
 static struct seam {
@@ -104,6 +119,9 @@ static struct seam {
 #endif
 #if PLX__HAS_KQUEUE
     plx__kqueue_calls kqueue;
+#endif
+#if PLX__HAS_EVENT_PORTS
+    plx__ports_calls ports;
 #endif
     atomic_long made[SEAM_CALLS];
     atomic_int fail_call;  /* which is to fail; SEAM_CALLS: none */
@@ -353,6 +371,54 @@ static inline int seam_kevent(int kq, const struct kevent *changes, int change_c
 
 #endif
 
+#if PLX__HAS_EVENT_PORTS
+
+static inline int seam_port_create(void)
+{
+    return seam_fails(SEAM_PORT_CREATE) ? -1 : seam.ports.port_create();
+}
+
+static inline int seam_port_associate(int port, int source, uintptr_t object, int events, void *user)
+{
+    return seam_fails(SEAM_PORT_ASSOCIATE) ? -1 : seam.ports.port_associate(port, source, object, events, user);
+}
+
+static inline int seam_port_dissociate(int port, int source, uintptr_t object)
+{
+    return seam_fails(SEAM_PORT_DISSOCIATE) ? -1 : seam.ports.port_dissociate(port, source, object);
+}
+
+static inline int seam_port_getn(int port, port_event_t *events, unsigned most, unsigned *count,
+                                 const struct timespec *timeout)
+{
+    return seam_fails(SEAM_PORT_GETN) ? -1 : seam.ports.port_getn(port, events, most, count, timeout);
+}
+
+static inline int seam_port_send(int port, int events, void *user)
+{
+    return seam_fails(SEAM_PORT_SEND) ? -1 : seam.ports.port_send(port, events, user);
+}
+
+static inline int seam_port_alert(int port, int flags, int events, void *user)
+{
+    return seam_fails(SEAM_PORT_ALERT) ? -1 : seam.ports.port_alert(port, flags, events, user);
+}
+
+#if PLX__HAS_ALARM
+
+static inline int seam_timerfd_create(int clock, int flags)
+{
+    return seam_fails(SEAM_TIMERFD_CREATE) ? -1 : seam.ports.timerfd_create(clock, flags);
+}
+
+static inline int seam_timerfd_settime(int timer, int flags, const struct itimerspec *when, struct itimerspec *was)
+{
+    return seam_fails(SEAM_TIMERFD_SETTIME) ? -1 : seam.ports.timerfd_settime(timer, flags, when, was);
+}
+
+#endif
+#endif
+
 /* Every call from here on fails no more, and counts from 0. */
 static inline void seam_reset(void)
 {
@@ -414,6 +480,21 @@ static inline void seam_install(void)
     seam.kqueue = plx__kqueue;
     plx__kqueue = (plx__kqueue_calls){.kqueue = seam_kqueue, .kevent = seam_kevent};
 #endif
+#if PLX__HAS_EVENT_PORTS
+    seam.ports = plx__ports;
+    plx__ports = (plx__ports_calls){
+        .port_create = seam_port_create,
+        .port_associate = seam_port_associate,
+        .port_dissociate = seam_port_dissociate,
+        .port_getn = seam_port_getn,
+        .port_send = seam_port_send,
+        .port_alert = seam_port_alert,
+#if PLX__HAS_ALARM
+        .timerfd_create = seam_timerfd_create,
+        .timerfd_settime = seam_timerfd_settime,
+#endif
+    };
+#endif
     seam_reset();
 }
 
@@ -424,6 +505,12 @@ static inline void seam_fail(enum seam_call call, long number, int error)
     atomic_store(&seam.fail_error, error);
     atomic_store(&seam.failed, 0);
     atomic_store(&seam.fail_call, number ? (int)call : (int)SEAM_CALLS);
+}
+
+/* The call that a backend wakes its kernel with. */
+static inline enum seam_call seam_wake(plx_backend backend)
+{
+    return backend == PLX_BACKEND_EVENT_PORTS ? SEAM_PORT_SEND : SEAM_WRITE;
 }
 
 /* All that count as system calls: a clock is read without one, and conditions are the C library's. */

@@ -6,10 +6,10 @@
  * is put on a list, and associated again by the next wait; at once if another thread waits
  * already, or a loop watches the port. An event is of the moment when it was queued, and may
  * have been dealt with since: what is fetched is asked about by poll(2), all of it in one call.
- * port_getn may deliver events and say EINTR or ETIME. And it cannot be asked whether a number
- * still names the file that was associated (closing the number ends the association, sockets
- * have no inode of their own): so each registration is associated with a second port as well,
- * the ledger, for no events. Nobody fetches from there; what it still has was not closed.
+ * port_getn may deliver events and say EINTR or ETIME. Closing a number ends its association, and
+ * nothing tells whether one that reported was closed since (a socket's inode number may be that
+ * of the one before). So each registration is associated with a second port as well, the ledger,
+ * for no events. Nobody fetches from there: what it still has was not closed.
  */
 #include "os/config.h"
 
@@ -25,10 +25,12 @@
 
 /* A registration, by its number. All zero: none. */
 struct po_slot {
+    plx__identity identity;
     uint32_t tag;   /* of its key */
     uint32_t flags; /* interest and mode, 0: silent */
     uint32_t next;  /* on the list: the next number, and 1 */
     bool used;
+    bool noted;     /* in the ledger, where a failure may have left it out */
     bool peeked;    /* its end is seen by a peek alone */
     bool spent;     /* its association is gone, and is to be made again */
     bool listed;
@@ -39,7 +41,8 @@ struct po_state {
     int ledger;
     plx__lock lock;    /* what follows, and all associations; not held while waiting */
     plx__pages slots;  /* by descriptor */
-    uint32_t spent;    /* a list by `next`; entries that are no more `spent` are passed over */
+    /* A list by `next`, so that all take turns. Entries that are `spent` no more are passed over. */
+    uint32_t first, last;
     int inside;        /* threads that wait */
     bool nested;       /* somebody watches the port */
 };
@@ -98,18 +101,21 @@ static int po_associate(struct po_state *po, int fd, uint32_t flags, uint32_t ta
 }
 
 /*
- * 0 if the number still names the registered file; -ENOENT if it names another, -EBADF none. It
- * goes back to where it just was, so there is room.
+ * 0 if the number still names the registered file; -ENOENT if it names another, -EBADF none. For
+ * calls about this number: a close by another thread, between the two, is not noticed.
  */
-static int po_same(struct po_state *po, int fd, uint32_t *calls)
+static int po_same(struct po_state *po, int fd, struct po_slot *slot, uint32_t *calls)
 {
-    int rc = plx__port_dissociate(po->ledger, fd);
-
+    if (slot->noted) {
+        int rc = plx__port_dissociate(po->ledger, fd);
+        ++*calls;
+        if (rc < 0)
+            return rc;
+    }
+    int rc = plx__port_associate(po->ledger, fd, 0, NULL);
     ++*calls;
-    if (rc < 0)
-        return rc;
-    ++*calls;
-    return plx__port_associate(po->ledger, fd, 0, NULL);
+    slot->noted = rc == 0;
+    return rc;
 }
 
 static void po_list(struct po_state *po, struct po_slot *slot, uint32_t fd)
@@ -118,22 +124,41 @@ static void po_list(struct po_state *po, struct po_slot *slot, uint32_t fd)
     if (slot->listed)
         return;
     slot->listed = true;
-    slot->next = po->spent;
-    po->spent = fd + 1;
+    slot->next = 0;
+    if (po->first)
+        ((struct po_slot *)plx__pages_get(&po->slots, po->last - 1))->next = fd + 1;
+    else
+        po->first = fd + 1;
+    po->last = fd + 1;
 }
 
-/* Associates all that is spent; what was closed meanwhile is silent from now on. */
+/*
+ * Associates one that is spent. The number may be closed and used again at any time; what is
+ * associated by mistake goes under the old key, until the number is registered again.
+ */
+static int po_renew_one(struct po_state *po, uint32_t fd, const struct po_slot *slot, uint32_t *calls)
+{
+    plx__identity identity;
+    int rc = plx__identify((int)fd, &identity);
+
+    ++*calls;
+    if (rc < 0)
+        return rc == -EPERM ? -EBADF : rc;
+    if (identity.device != slot->identity.device || identity.inode != slot->identity.inode)
+        return -EBADF;
+    return po_associate(po, (int)fd, slot->flags, slot->tag, calls);
+}
+
+/* What was closed meanwhile is silent from now on. */
 static int po_renew(struct po_state *po, uint32_t *calls)
 {
-    while (po->spent) {
-        uint32_t fd = po->spent - 1;
+    while (po->first) {
+        uint32_t fd = po->first - 1;
         struct po_slot *slot = plx__pages_get(&po->slots, fd);
-        int rc = slot->spent ? po_same(po, (int)fd, calls) : -ENOENT;
-        if (rc == 0)
-            rc = po_associate(po, (int)fd, slot->flags, slot->tag, calls);
-        if (rc < 0 && rc != -ENOENT && rc != -EBADF)
+        int rc = slot->spent ? po_renew_one(po, fd, slot, calls) : 0;
+        if (rc < 0 && rc != -EBADF)
             return rc;
-        po->spent = slot->next;
+        po->first = slot->next;
         slot->listed = false;
         slot->spent = false;
     }
@@ -155,7 +180,7 @@ static int po_add(void *state, const plx__watch *watch, uint32_t *calls)
     bool peeked = plx__poll_peeked(fd, calls);
     plx__lock_take(&po->lock);
     struct po_slot *slot = plx__pages_make(&po->slots, watch->key.fd);
-    rc = !slot ? -ENOMEM : slot->used ? po_same(po, fd, calls) : -ENOENT;
+    rc = !slot ? -ENOMEM : slot->used ? po_same(po, fd, slot, calls) : -ENOENT;
     if (rc != -ENOENT) {
         rc = rc == 0 ? -EEXIST : rc;
         goto unlock;
@@ -171,7 +196,9 @@ static int po_add(void *state, const plx__watch *watch, uint32_t *calls)
         ++*calls;
         goto unlock;
     }
+    slot->identity = identity;
     slot->used = true;
+    slot->noted = true;
     slot->peeked = peeked;
     slot->spent = false;
     slot->tag = watch->key.tag;
@@ -190,7 +217,7 @@ static int po_modify(void *state, const plx__watch *was, const plx__watch *now, 
     (void)was;
     plx__lock_take(&po->lock);
     struct po_slot *slot = plx__pages_get(&po->slots, now->key.fd);
-    int rc = po_same(po, fd, calls);
+    int rc = po_same(po, fd, slot, calls);
     if (rc == 0 && now->flags) {
         rc = po_associate(po, fd, now->flags, now->key.tag, calls);
     } else if (rc == 0) {
@@ -273,10 +300,19 @@ static struct po_slot *po_find(struct po_state *po, const plx_event *event)
 {
     plx__key key = po_key(event);
 
-    if (key.tag >= PLX__ALARM_TAG)
+    if (key.tag == PLX__WAKE_TAG)
         return NULL;
     struct po_slot *slot = plx__pages_get(&po->slots, key.fd);
     return slot->used && slot->tag == key.tag ? slot : NULL;
+}
+
+/* It is told of once, as by an edge: while it is readable, a new association would have it queued again. */
+static void po_hush_alarm(int alarm, uint32_t *calls)
+{
+    uint64_t expirations;
+
+    (void)plx__read(alarm, &expirations, sizeof expirations);
+    ++*calls;
 }
 
 /* What is ready now of some events. What is not, or will be again, is spent. Under the lock. */
@@ -299,6 +335,8 @@ static void po_look(struct po_state *po, plx_event *events, int count, uint32_t 
         if (known)
             events[i].native = set[i].revents & POLLNVAL ? 0 : (unsigned short)set[i].revents;
         events[i].flags = slot ? plx__poll_flags((int)events[i].native, fd, slot->peeked, calls) : 0;
+        if (slot && slot->tag == PLX__ALARM_TAG)
+            po_hush_alarm(fd, calls);
         if (slot && (!events[i].flags || !(slot->flags & PLX_ONESHOT)))
             po_list(po, slot, (uint32_t)fd);
     }

@@ -47,10 +47,14 @@
 
 /* Readable once a process has ended: PLX__HAS_PIDFD. Readable at a point in time: PLX__HAS_ALARM. */
 #define PLX__HAS_PIDFD (PLX__HAS_EPOLL || PLX__HAS_KQUEUE)
-#define PLX__HAS_ALARM (PLX__HAS_EPOLL || PLX__HAS_KQUEUE)
+#if PLX__HAS_EPOLL || PLX__HAS_KQUEUE || (PLX__HAS_EVENT_PORTS && (defined(__illumos__) || defined(__linux__)))
+#define PLX__HAS_ALARM 1
+#else
+#define PLX__HAS_ALARM 0
+#endif
 
 /* Told that a file changed, and not what: hints.h. */
-#define PLX__HAS_HINTS PLX__HAS_KQUEUE
+#define PLX__HAS_HINTS (PLX__HAS_KQUEUE || PLX__HAS_EVENT_PORTS)
 
 #if PLX__HAS_EPOLL
 #define _GNU_SOURCE 1

@@ -12,10 +12,13 @@
 #if PLX__HAS_FUTEX
 
 #include <limits.h>
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Of linux/futex.h, which does not come with every C library; all of them private to the process. */
+enum { FUTEX_WAKE_ONE_OR_MORE = 1 | 128, FUTEX_WAIT_UNTIL = 9 | 128 };
+#define FUTEX_ANYBODY 0xffffffffu
 
 enum { FUTEX_SPINS = 64 };
 
@@ -29,7 +32,7 @@ static void futex_wait(_Atomic(uint32_t) *word, uint32_t value, const struct fut
 {
     int saved = errno;
 
-    (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_UNTIL, value, deadline, NULL, FUTEX_ANYBODY);
     errno = saved;
 }
 
@@ -37,7 +40,7 @@ static void futex_wake(_Atomic(uint32_t) *word, int count)
 {
     int saved = errno;
 
-    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_ONE_OR_MORE, count, NULL, NULL, 0);
     errno = saved;
 }
 

@@ -9,6 +9,9 @@
 
 #include <fcntl.h>
 #include <string.h>
+#if PLX__HAS_ALARM
+#include <sys/timerfd.h>
+#endif
 #include <unistd.h>
 
 /* There is no flag for it: a fork and exec of another thread in between takes the port along. */
@@ -38,6 +41,10 @@ PLX__SEAM plx__ports_calls plx__ports = {
     .port_getn = ports_getn,
     .port_send = port_send,
     .port_alert = port_alert,
+#if PLX__HAS_ALARM
+    .timerfd_create = timerfd_create,
+    .timerfd_settime = timerfd_settime,
+#endif
 };
 
 /* EAGAIN is a limit of resources here, and EBADFD a descriptor that is closed. */
@@ -91,16 +98,18 @@ int plx__port_get(int port, void *events, int most, plx_nanos timeout)
 {
     plx_nanos clamped = timeout > PORTS_LONGEST ? PORTS_LONGEST : timeout;
     struct timespec limit = {.tv_sec = (time_t)(clamped / 1000000000), .tv_nsec = (long)(clamped % 1000000000)};
-    port_event_t first = {.portev_source = 0};
+    port_event_t before, first = {.portev_source = 0};
     unsigned count = 1;
     int saved = errno;
 
+    memcpy(&before, events, sizeof before);
     memcpy(events, &first, sizeof first);
     int rc = plx__result(plx__ports.port_getn(port, events, (unsigned)most, &count, timeout < 0 ? NULL : &limit),
                          saved);
     memcpy(&first, events, sizeof first);
     if (first.portev_source && count > 0 && (rc == 0 || rc == -EINTR || rc == -ETIME))
         return (int)count;
+    memcpy(events, &before, sizeof before);
     return rc == -ETIME ? 0 : rc;
 }
 

@@ -16,6 +16,10 @@ typedef struct plx__ports_calls {
     int (*port_getn)(int port, port_event_t *events, unsigned most, unsigned *count, const struct timespec *timeout);
     int (*port_send)(int port, int events, void *user);
     int (*port_alert)(int port, int flags, int events, void *user);
+#if PLX__HAS_ALARM /* illumos has them, Solaris has not */
+    int (*timerfd_create)(int clock, int flags);
+    int (*timerfd_settime)(int timer, int flags, const struct itimerspec *when, struct itimerspec *was);
+#endif
 } plx__ports_calls;
 
 extern PLX__SEAM plx__ports_calls plx__ports;
@@ -32,7 +36,7 @@ void plx__port_dissociate_file(int port, file_obj_t *file);
 
 /*
  * Waits for one event at least and fetches up to `most`: how many, 0 when the time is over, or
- * -EINTR. May return early.
+ * -EINTR. May return early. Without events nothing is written.
  */
 int plx__port_get(int port, void *events, int most, plx_nanos timeout);
 

@@ -193,9 +193,12 @@ static void signals_default(int number, const struct sigaction *before)
     if (plx__posix.sigaction(number, NULL, &now) != 0)
         return;
     bool ours = signals_ours(&now);
-    if (ours && getpid() != atomic_load_explicit(&signals_process, PLX__RELAXED))
+    if (ours && getpid() != atomic_load_explicit(&signals_process, PLX__RELAXED)) {
         (void)plx__posix.sigaction(number, before, NULL);
-    else if (!ours && signals_calls(&now)) /* ours in this process: opened again, and told by the next */
+        (void)plx__posix.kill(getpid(), number); /* musl's raise would take a child of vfork for its parent */
+        return;
+    }
+    if (!ours && signals_calls(&now)) /* ours in this process: opened again, and told by the next */
         return;
     (void)raise(number);
 }

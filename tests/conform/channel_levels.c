@@ -258,6 +258,6 @@ CASE(channels_without_memory_are_enomem_and_lose_nothing)
             plx_poller_close(poller);
             CHECK_EQ(atomic_load(&memory.live), 0);
             CHECK(refused <= 1);
-            met = refused;
+            met = refused != 0;
         }
 }

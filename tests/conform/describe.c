@@ -170,6 +170,8 @@ CASE(capacity_below_one_is_einval)
 CASE(enormous_capacity_is_no_error)
 {
     static const int capacity = INT_MAX / 12 + 1;
+    if ((size_t)capacity > SIZE_MAX / sizeof(plx_event))
+        SKIP("no addresses for an array of %d events", capacity);
     plx_event *events = reserve_room((size_t)capacity * sizeof *events);
     if (!events)
         SKIP("no room for an array of %d events", capacity);

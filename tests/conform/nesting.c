@@ -207,6 +207,8 @@ CASE(a_poller_is_a_source_of_another)
         EXPECT(outer, 7, PLX_READABLE);
         EXPECT(s.poller, 1, PLX_READABLE);
         CHECK_EQ(drain(s.ends[0]), 1);
+        if (backend_is("event_ports"))
+            EXPECT_SILENCE(s.poller, 0); /* a port's queue has what was ready before the drain */
         EXPECT_SILENCE(outer, 0);
         CHECK_RC(plx_post(s.registry, 3, 0), 0);
         CHECK_RC(plx_post(s.registry, 3, 0), 0);

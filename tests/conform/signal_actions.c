@@ -227,6 +227,7 @@ CASE(handler_installed_over_ours_stays)
 
 CASE(watched_children_that_are_ignored_leave_no_zombie)
 {
+    need_ignored_children_to_vanish();
     plx_poller *poller = open_poller();
     signal(SIGCHLD, SIG_IGN);
     plx_signals *signals = watch_one(poller, 1, SIGCHLD);

@@ -110,7 +110,11 @@ CASE(number_that_the_system_refuses_undoes_the_rest)
         CHECK(is_default(SIGUSR1));
     }
     signals = watch_one(poller, 1, last_valid);
-    send_self(last_valid);
+    while (kill(getpid(), last_valid) != 0) { /* an emulator takes actions for numbers that it cannot send */
+        CHECK_EQ(errno, EINVAL);
+        plx_signals_close(signals);
+        signals = watch_one(poller, 1, --last_valid);
+    }
     EXPECT(poller, 1, PLX_SIGNAL);
     next_of(signals, last_valid);
     plx_signals_close(signals);

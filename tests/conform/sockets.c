@@ -264,7 +264,7 @@ void await_ready(plx_fd fd, int what)
     if (what & READY_HANGUP)
         wanted |= POLLHUP;
     for (int i = 0; i < 20000; i++) {
-        CHECK(poll(&entry, 1, 1000) >= 0);
+        CHECK(poll(&entry, 1, 1000) >= 0 || errno == EINTR);
         if ((entry.revents & wanted) == wanted)
             return;
         sleep_for(PLX_USEC(100));

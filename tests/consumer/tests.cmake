@@ -26,6 +26,10 @@ endforeach()
 # What the header promises: its names and no others are exported, it is valid in both
 # languages, and the programs that it and the README show work.
 pollux_script(consumer.exports ${scripts}/exports.sh $<TARGET_FILE:pollux_shared>)
+if(PLX_OS STREQUAL "posix")
+    pollux_script(consumer.imports
+        ${scripts}/imports.sh ${CMAKE_NM} $<TARGET_FILE:pollux_static> ${scripts}/posix_names.txt)
+endif()
 foreach(compiler gcc g++ clang clang++)
     pollux_script(consumer.header.${compiler} ${scripts}/header.sh ${compiler})
 endforeach()

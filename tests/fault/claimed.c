@@ -280,7 +280,7 @@ static void a_message_whose_wake_failed_is_kept(const plx__backend *backend)
         sleep_for(PLX_USEC(50));
     atomic_store(&seam.fail_each, 1);
     atomic_store(&seam.fail_error, EIO);
-    atomic_store(&seam.fail_call, SEAM_WRITE);
+    atomic_store(&seam.fail_call, (int)seam_wake(backend->id));
     for (int i = 1; i < 4; i++) {
         long failed = atomic_load(&seam.failed);
         send_number(i);
@@ -307,7 +307,7 @@ static void a_later_wait_finds_a_message_whose_wake_failed(const plx__backend *b
         sleep_for(PLX_USEC(50));
     atomic_store(&seam.fail_each, 1);
     atomic_store(&seam.fail_error, EIO);
-    atomic_store(&seam.fail_call, SEAM_WRITE);
+    atomic_store(&seam.fail_call, (int)seam_wake(backend->id));
     send_number(1);
     atomic_store(&seam.fail_call, SEAM_CALLS);
     CHECK_EQ(wait_now(), 1);

@@ -48,6 +48,11 @@ static const int errors[SEAM_CALLS][ERRORS] = {
     [SEAM_INOTIFY_REMOVE] = {EINVAL},
     [SEAM_FIONREAD] = {EINVAL},
     [SEAM_GETDENTS] = {EIO, ENOMEM},
+    [SEAM_PORT_CREATE] = {EAGAIN, EMFILE, ENOMEM, ENOSYS},
+    [SEAM_PORT_ASSOCIATE] = {EAGAIN, ENOMEM},
+    [SEAM_PORT_DISSOCIATE] = {ENOMEM},
+    [SEAM_PORT_GETN] = {EINTR, ETIME, EPERM},
+    [SEAM_PORT_SEND] = {EAGAIN, ENOMEM},
 };
 
 /* What is to fail in a run: a call, or with SEAM_CALLS an allocation. */
@@ -191,7 +196,8 @@ int main(void)
     for (size_t i = 0; plx__backends[i]; i++) {
         long before = injected;
         for (size_t j = 0; j < sizeof scenarios / sizeof scenarios[0]; j++)
-            if (!scenarios[j].epoll_only || plx__backends[i]->id == PLX_BACKEND_EPOLL)
+            if ((!scenarios[j].epoll_only || plx__backends[i]->id == PLX_BACKEND_EPOLL) &&
+                (!scenarios[j].told_only || PLX__HAS_INOTIFY))
                 inject_all(&scenarios[j], plx__backends[i]);
         printf("%s: %ld faults\n", plx__backends[i]->name, injected - before);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What wakes the kernel is full: the eventfd's counter at its last number, the pipe without
- * room. Full means that a wake is there already, or can be made; it is never an error, and
+ * room, a port with as many objects and events as it may have. Full means that a wake is there already, or can be made; it is never an error, and
  * the waiter wakes.
  */
 #include "os/config.h"
@@ -21,9 +21,13 @@ static void *wait_for_one(void *unused)
     return unused;
 }
 
-/* The counter's last number, or a pipe that takes no byte more. */
+/* The counter's last number, or a pipe that takes no byte more; or the next event is refused. */
 static void stuff(plx_backend backend)
 {
+    if (backend == PLX_BACKEND_EVENT_PORTS) {
+        seam_fail(SEAM_PORT_SEND, 1, EAGAIN);
+        return;
+    }
     if (backend == PLX_BACKEND_EPOLL) {
         uint64_t most = UINT64_MAX - 1, drained;
         int fd = atomic_load(&seam.last_eventfd);

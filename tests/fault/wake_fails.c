@@ -94,7 +94,7 @@ static void *wake_many(void *argument)
     return NULL;
 }
 
-static void run(void *(*send)(void *), int waiters, long every)
+static void run(plx_backend backend, void *(*send)(void *), int waiters, long every)
 {
     pthread_t senders[SENDERS], receivers[WAITERS];
 
@@ -102,7 +102,7 @@ static void run(void *(*send)(void *), int waiters, long every)
     seam_reset();
     atomic_store(&seam.fail_error, EIO);
     atomic_store(&seam.fail_each, every);
-    atomic_store(&seam.fail_call, SEAM_WRITE);
+    atomic_store(&seam.fail_call, (int)seam_wake(backend));
     for (int i = 0; i < SENDERS; i++) {
         expected[i] = 0;
         atomic_store(&received[i], 0);
@@ -133,9 +133,9 @@ int main(void)
         registry = plx_poller_registry(poller);
         for (int waiters = 1; waiters <= WAITERS; waiters++)
             for (long every = 2; every <= 5; every += 3) {
-                check_note("%s, %d waiters, every %ld. write fails", plx__backends[i]->name, waiters, every);
-                run(post_many, waiters, every);
-                run(wake_many, waiters, every);
+                check_note("%s, %d waiters, every %ld. wake fails", plx__backends[i]->name, waiters, every);
+                run(options.backend, post_many, waiters, every);
+                run(options.backend, wake_many, waiters, every);
             }
         plx_poller_close(poller);
         CHECK(failures > 100);

@@ -26,16 +26,27 @@ static void *wait_for_one(void *unused)
     return unused;
 }
 
-/* The first write of the library ends the wait by other means, and fails. */
-static ssize_t write_too_late(int fd, const void *buffer, size_t size)
+/* Ends the wait by other means. */
+static int too_late(void)
 {
-    if (!atomic_exchange(&fails, false))
-        return seam.posix.write(fd, buffer, size);
     CHECK_EQ(seam.posix.write(ends[1], "", 1), 1);
     thread_join(waiter);
     errno = EIO;
     return -1;
 }
+
+/* The first wake of the library fails, when it is needed no more. */
+static ssize_t write_too_late(int fd, const void *buffer, size_t size)
+{
+    return atomic_exchange(&fails, false) ? too_late() : seam.posix.write(fd, buffer, size);
+}
+
+#if PLX__HAS_EVENT_PORTS
+static int send_too_late(int port, int events, void *user)
+{
+    return atomic_exchange(&fails, false) ? too_late() : seam.ports.port_send(port, events, user);
+}
+#endif
 
 static void start_waiter(void)
 {
@@ -81,6 +92,9 @@ int main(void)
 {
     seam_install();
     plx__posix.write = write_too_late;
+#if PLX__HAS_EVENT_PORTS
+    plx__ports.port_send = send_too_late;
+#endif
     watchdog(60);
     for (size_t i = 0; plx__backends[i]; i++) {
         plx_options options = {.backend = plx__backends[i]->id};

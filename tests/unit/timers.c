@@ -2,7 +2,7 @@
 /* What timers cost in readings of the clock, and what they do when the kernel's calls fail. */
 #include "os/config.h"
 
-#include "../check.h"
+#include "../tools.h"
 
 #include "backend/backend.h"
 #include "core/core.h"
@@ -16,6 +16,9 @@
 #include "os/linux.h"
 
 #include <sys/timerfd.h>
+#endif
+#if PLX__HAS_EVENT_PORTS
+#include "os/ports.h"
 #endif
 
 static plx__posix_calls real;
@@ -41,6 +44,17 @@ static ssize_t failing_write(int fd, const void *buffer, size_t size)
 {
     return fails() ? -1 : real.write(fd, buffer, size);
 }
+
+#if PLX__HAS_EVENT_PORTS
+
+static plx__ports_calls ports;
+
+static int failing_send(int port, int events, void *user)
+{
+    return fails() ? -1 : ports.port_send(port, events, user);
+}
+
+#endif
 
 static plx_poller *open_backend(const plx__backend *backend, plx_clock clock)
 {
@@ -185,8 +199,8 @@ static void a_wake_that_fails_starts_nothing(const plx__backend *backend)
     plx_timer old = start(self.poller, PLX_SEC(100), 0);
     CHECK(pthread_create(&thread, NULL, sleep_for_ever, &self) == 0);
     while (!plx__timers_kept(&registry->timers))
-        usleep(100);
-    usleep(20000);
+        sleep_for(PLX_USEC(100));
+    sleep_for(PLX_MSEC(20));
     atomic_store(&failing, EIO);
     CHECK_RC(plx_timer_start(registry, 2, 0, 0, &timer), -EIO);
     CHECK_EQ(timer, 4711);
@@ -210,6 +224,10 @@ int main(void)
     system_calls = plx__linux;
     plx__linux.timerfd_create = failing_create;
     plx__linux.timerfd_settime = failing_settime;
+#endif
+#if PLX__HAS_EVENT_PORTS
+    ports = plx__ports;
+    plx__ports.port_send = failing_send;
 #endif
     for (size_t i = 0; plx__backends[i]; i++) {
         check_note("%s", plx__backends[i]->name);

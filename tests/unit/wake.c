@@ -331,7 +331,8 @@ static void close_goes_on_waking_when_wakes_fail(void)
     atomic_store(&failing, EIO);
     pthread_t closer = thread_start(close_poller, NULL);
     await_count(&calls, 3);
-    CHECK_EQ(atomic_load(&cancelled), 0);
+    int awake = registry->backend->shared ? 0 : 2; /* those that wait for their turn need no call */
+    CHECK(atomic_load(&cancelled) <= awake);
     atomic_store(&failing, 0);
     for (int i = 0; i < 3; i++)
         thread_join(waiters[i]);

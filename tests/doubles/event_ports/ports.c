@@ -3,7 +3,7 @@
  * A double of event ports on Linux, written from the manual pages: port_create, port_associate,
  * port_get, port_send, port_alert (3C). A port's descriptor is an epoll set, so that poll(2) and
  * epoll can wait for it: in it are the associated descriptors, an inotify descriptor for the
- * associated files, and an eventfd that is readable while events are queued.
+ * associated files, and while events are queued one that is always readable.
  *
  * It is as unkind as the manual allows: an event is of the moment in which it was queued,
  * whatever became of its file since; an error is returned now and then with events that were
@@ -16,21 +16,22 @@
  * a child of fork, where a call fails with EACCES; more than one event wanted at least is waited
  * for by looking once a millisecond; a file's FILE_ACCESS, and mounts; project.port-max-ids.
  */
-#define _GNU_SOURCE 1
+#define _GNU_SOURCE 1 /* ppoll */
 
 #include <port.h>
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,8 +58,7 @@ struct object {
 };
 
 typedef struct port {
-    pid_t owner;
-    int ready;      /* eventfd */
+    int fd;
     int inotify;
     object **descriptors;
     size_t span;
@@ -79,13 +79,41 @@ static port **ports; /* by descriptor */
 static size_t ports_span;
 static unsigned mischief;
 
-static int (*real_close)(int);
-static int (*real_dup2)(int, int);
+static int always_readable; /* in the set of each port that has events */
 
-__attribute__((constructor)) static void find_real(void)
+/* The linker has all calls of close and dup2 come here. */
+int __real_close(int fd);
+int __real_dup2(int from, int onto);
+int __wrap_close(int fd);
+int __wrap_dup2(int from, int onto);
+
+__attribute__((constructor)) static void open_always_readable(void)
 {
-    *(void **)&real_close = dlsym(RTLD_NEXT, "close");
-    *(void **)&real_dup2 = dlsym(RTLD_NEXT, "dup2");
+    int event = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    always_readable = fcntl(event, F_DUPFD_CLOEXEC, 717); /* where no test has a number of its own */
+    __real_close(event);
+}
+
+/* port_send may be called by handlers of signals, which must not interrupt who has the lock. */
+static _Thread_local sigset_t unlocked;
+
+static void lock(void)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&guard);
+    unlocked = before;
+}
+
+static void unlock(void)
+{
+    sigset_t before = unlocked;
+
+    pthread_mutex_unlock(&guard);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static int fail(int error)
@@ -97,18 +125,64 @@ static int fail(int error)
 /* In epoll's data: a descriptor, or one of these. */
 enum { DATA_READY = -1, DATA_INOTIFY = -2 };
 
+/* As a kernel's, its memory is not the program's: tests look at the heap. */
+static void *map(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        abort();
+    return memory;
+}
+
+/* One size for all; zeros. */
+typedef union piece {
+    union piece *next;
+    port port;
+    object object;
+} piece;
+
+static piece *spare;
+
+static void *get(void)
+{
+    enum { AT_ONCE = 256 };
+
+    if (!spare) {
+        piece *fresh = map(AT_ONCE * sizeof *fresh);
+        for (int i = 0; i < AT_ONCE; i++) {
+            fresh[i].next = spare;
+            spare = &fresh[i];
+        }
+    }
+    piece *taken = spare;
+    spare = taken->next;
+    memset(taken, 0, sizeof *taken);
+    return taken;
+}
+
+static void put(void *pointer)
+{
+    piece *given = pointer;
+
+    given->next = spare;
+    spare = given;
+}
+
+/* Room for an element in an array of zeros. */
 static void *grow(void *array, size_t *span, size_t index, size_t size)
 {
-    size_t wanted = *span ? *span : 64;
+    size_t wanted = *span ? *span : 512;
 
     while (wanted <= index)
         wanted *= 2;
     if (wanted == *span)
         return array;
-    char *larger = realloc(array, wanted * size);
-    if (!larger)
-        return NULL;
-    memset(larger + *span * size, 0, (wanted - *span) * size);
+    void *larger = map(wanted * size);
+    if (array) {
+        memcpy(larger, array, *span * size);
+        munmap(array, *span * size);
+    }
     *span = wanted;
     return larger;
 }
@@ -125,11 +199,11 @@ static port *enter(int fd)
         errno = fcntl(fd, F_GETFD) < 0 ? EBADF : EACCES;
         return NULL;
     }
-    pthread_mutex_lock(&guard);
+    lock();
     port *found = find_port(fd);
     if (found)
         return found;
-    pthread_mutex_unlock(&guard);
+    unlock();
     errno = fcntl(fd, F_GETFD) < 0 ? EBADF : EBADFD;
     return NULL;
 }
@@ -138,7 +212,7 @@ static int leave(int rc)
 {
     int saved = errno;
 
-    pthread_mutex_unlock(&guard);
+    unlock();
     errno = saved;
     return rc;
 }
@@ -147,16 +221,12 @@ static int leave(int rc)
 
 static void show(port *p)
 {
-    bool readable = p->count > 0 || p->alert;
-    uint64_t number = 1;
+    struct epoll_event readable = {.events = EPOLLIN, .data.fd = DATA_READY};
+    bool wanted = p->count > 0 || p->alert;
 
-    if (readable == p->readable)
-        return;
-    p->readable = readable;
-    if (readable)
-        (void)!write(p->ready, &number, sizeof number);
-    else
-        (void)!read(p->ready, &number, sizeof number);
+    if (wanted != p->readable)
+        (void)epoll_ctl(p->fd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, always_readable, &readable);
+    p->readable = wanted;
 }
 
 static void enqueue(port *p, queued *entry)
@@ -212,7 +282,7 @@ static port_event_t dequeue(port *p)
     if (entry->object)
         entry->object->is_queued = false;
     else
-        free(entry);
+        put(entry);
     return event;
 }
 
@@ -251,7 +321,7 @@ static void drop_descriptor(int fd, port *p, object *o)
     unwatch(fd, o);
     p->descriptors[o->key] = NULL;
     p->objects--;
-    free(o);
+    put(o);
 }
 
 static int associate_descriptor(int fd, port *p, uintptr_t key, int events, void *user)
@@ -263,14 +333,10 @@ static int associate_descriptor(int fd, port *p, uintptr_t key, int events, void
     if (o) {
         unqueue(p, o);
     } else {
-        object **table = p->count + p->objects < port_double_most ? grow(p->descriptors, &p->span, key, sizeof *table)
-                                                                  : NULL;
-        if (!table)
+        if (p->count + p->objects >= port_double_most)
             return fail(EAGAIN);
-        p->descriptors = table;
-        o = calloc(1, sizeof *o);
-        if (!o)
-            return fail(ENOMEM);
+        p->descriptors = grow(p->descriptors, &p->span, key, sizeof *p->descriptors);
+        o = get();
         o->source = PORT_SOURCE_FD;
         o->key = key;
         p->descriptors[key] = o;
@@ -338,7 +404,7 @@ static void drop_file(port *p, object **link)
     *link = o->next;
     drop_watch(p, o);
     p->objects--;
-    free(o);
+    put(o);
 }
 
 static int open_inotify(int fd, port *p)
@@ -369,9 +435,7 @@ static int associate_file(int fd, port *p, uintptr_t key, int events, void *user
     int watch = inotify_add_watch(p->inotify, file->fo_name, told | (follow ? 0 : IN_DONT_FOLLOW));
     if (watch < 0 || fstatat(AT_FDCWD, file->fo_name, &now, follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
         return -1;
-    object *o = calloc(1, sizeof *o);
-    if (!o)
-        return fail(ENOMEM);
+    object *o = get();
     o->source = PORT_SOURCE_FILE;
     o->key = key;
     o->events = events;
@@ -461,35 +525,24 @@ static void begin(void)
     guard = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     ports = NULL;
     ports_span = 0;
+    spare = NULL;
 }
 
 int port_create(void)
 {
-    struct epoll_event readable = {.events = EPOLLIN, .data.fd = DATA_READY};
-    port *made = calloc(1, sizeof *made);
+    int fd = epoll_create1(0);
 
+    if (fd < 0)
+        return -1;
     begin();
-    if (!made)
-        return fail(ENOMEM);
-    made->owner = owner;
+    lock();
+    port *made = get();
     made->inotify = -1;
-    made->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int fd = made->ready < 0 ? -1 : epoll_create1(0);
-    if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, made->ready, &readable) < 0) {
-        int error = errno;
-        if (made->ready >= 0)
-            real_close(made->ready);
-        if (fd >= 0)
-            real_close(fd);
-        free(made);
-        return fail(error);
-    }
-    pthread_mutex_lock(&guard);
-    port **table = grow(ports, &ports_span, (size_t)fd, sizeof *table);
-    if (table)
-        (ports = table)[fd] = made;
-    pthread_mutex_unlock(&guard);
-    return table ? fd : fail(ENOMEM);
+    made->fd = fd;
+    ports = grow(ports, &ports_span, (size_t)fd, sizeof *ports);
+    ports[fd] = made;
+    unlock();
+    return fd;
 }
 
 int port_associate(int fd, int source, uintptr_t key, int events, void *user)
@@ -521,9 +574,9 @@ int port_send(int fd, int events, void *user)
 
     if (!p)
         return -1;
-    queued *entry = p->count + p->objects < port_double_most ? calloc(1, sizeof *entry) : NULL;
-    if (!entry)
+    if (p->count + p->objects >= port_double_most)
         return leave(fail(EAGAIN));
+    queued *entry = get();
     entry->event = (port_event_t){
         .portev_events = events,
         .portev_source = PORT_SOURCE_USER,
@@ -665,18 +718,18 @@ static void close_port(int fd, port *p)
     while (p->first)
         (void)dequeue(p);
     ports[fd] = NULL;
-    real_close(p->ready);
     if (p->inotify >= 0)
-        real_close(p->inotify);
-    free(p->descriptors);
-    free(p);
+        __real_close(p->inotify);
+    if (p->descriptors)
+        munmap(p->descriptors, p->span * sizeof(object *));
+    put(p);
 }
 
 static void forget(int fd)
 {
     if (fd < 0 || owner != getpid())
         return;
-    pthread_mutex_lock(&guard);
+    lock();
     for (size_t number = 0; number < ports_span; number++) {
         object *o = ports[number] ? find_descriptor(ports[number], (uintptr_t)fd) : NULL;
         if (o)
@@ -684,18 +737,18 @@ static void forget(int fd)
     }
     if (find_port(fd))
         close_port(fd, ports[fd]);
-    pthread_mutex_unlock(&guard);
+    unlock();
 }
 
-int close(int fd)
+int __wrap_close(int fd)
 {
     forget(fd);
-    return real_close(fd);
+    return __real_close(fd);
 }
 
-int dup2(int from, int onto)
+int __wrap_dup2(int from, int onto)
 {
     if (from != onto && fcntl(from, F_GETFD) >= 0)
         forget(onto);
-    return real_dup2(from, onto);
+    return __real_dup2(from, onto);
 }

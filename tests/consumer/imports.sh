@@ -1,0 +1,15 @@
+#!/bin/sh
+# imports.sh NM LIBRARY FILE: what the library takes from the C library is listed in FILE, or is
+# the compiler's own (__udivdi3, __stack_chk_fail, __errno_location).
+set -eu
+"$1" -u "$2" | awk -v list="$3" '
+    BEGIN {
+        while ((getline name < list) > 0)
+            if (name !~ /^#/)
+                known[name] = 1
+    }
+    NF == 2 && $2 !~ /^_/ && $2 !~ /^plx_/ && !($2 in known) {
+        print $2 " is not in POSIX.1-2008"
+        wrong = 1
+    }
+    END { exit wrong }'
