@@ -428,7 +428,9 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  * Portability  the poll backend knows an open file by its device and inode numbers:
  *           after a close without deregister it cannot tell a new eventfd, or the same
  *           FIFO opened again, from the old one (-EEXIST until deregistered). A number
- *           that it finds closed it reports once, as PLX_ERROR.
+ *           that it finds closed it reports once, as PLX_ERROR. With kqueue PLX_PRIORITY
+ *           is -ENOTSUP on FreeBSD and NetBSD, and a second register of an
+ *           edge-triggered registration, refused with -EEXIST, may make an event.
  */
 PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
 
@@ -748,7 +750,9 @@ typedef struct plx_exit {
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD (as everywhere); without a descriptor, an error of the
  *            system's own call (-EPERM from a sandbox)
  * Lifetime  may outlive its poller.
- * Portability  on Linux each object costs a descriptor (pidfd). Elsewhere, and where a sandbox
+ * Portability  on Linux each object costs a descriptor (pidfd), and with kqueue (EVFILT_PROC),
+ *           where an end that nobody looked at is not known any more once the number is
+ *           another child's. Elsewhere, and where a sandbox
  *           denies that, children are looked at after each SIGCHLD, which is then watched as
  *           by plx_signals_open, and all of them every 100 ms on the poller's clock: the end of
  *           a process that is not a child is noticed that late, once its parent has waited
@@ -867,7 +871,10 @@ PLX_API int plx_paths_open(plx_registry *registry, plx_token token, plx_paths **
  * Portability  where the system has nothing better the library compares listings once a
  *          second: PLX_PATH_CLOSED_WRITE is -ENOTSUP, what came and went in between is not
  *          seen, each waiting program pays for the looking, and `cookie` pairs names of one
- *          inode.
+ *          inode. With kqueue (EVFILT_VNODE) it compares at once when something has changed:
+ *          each watched folder costs a descriptor, and each file where PLX_PATH_MODIFIED or
+ *          PLX_PATH_ATTRIBUTES is asked for; of those that it cannot have, or not open, it
+ *          looks once a second.
  */
 PLX_API int plx_paths_add(plx_paths *paths, const char *path, uint32_t changes, int *watch);
 
