@@ -64,8 +64,10 @@
 #elif defined(__NetBSD__)
 #define _NETBSD_SOURCE 1
 #elif PLX__HAS_EVENT_PORTS
+#undef _XOPEN_SOURCE /* compilers have their own */
+#undef __EXTENSIONS__
 #define _XOPEN_SOURCE  700
-#define __EXTENSIONS__ 1 /* without it the above hides POLLRDHUP and <port.h> */
+#define __EXTENSIONS__ 1 /* without it the above hides what is the system's own */
 #endif
 
 #if PLX__HAS_EPOLL && defined(SYS_futex) /* 32-bit RISC-V has another */
