@@ -96,6 +96,15 @@
 #define PLX__HAS_CONDITION_CLOCK PLX__HAS_POSIX
 #endif
 
+/* What a struct stat calls its times. */
+#if defined(__APPLE__)
+#define PLX__STAT_MODIFIED st_mtimespec
+#define PLX__STAT_CHANGED  st_ctimespec
+#else
+#define PLX__STAT_MODIFIED st_mtim
+#define PLX__STAT_CHANGED  st_ctim
+#endif
+
 /* The type of kevent's counts. */
 #if defined(__NetBSD__)
 #define PLX__KEVENT_COUNT size_t
