@@ -129,11 +129,11 @@ int main(void)
 {
     watchdog(30);
     counted_init(&memory);
+    int descriptors = descriptors_open();
     int rc = plx__hints_open(&hints, &memory.allocator);
     if (rc == -ENOTSUP)
         SKIP("this system has nothing that hints");
     CHECK_RC(rc, 0);
-    int descriptors = descriptors_open();
     CHECK(mkdtemp(folder) == folder);
     snprintf(path, sizeof path, "%s/file", folder);
     snprintf(other, sizeof other, "%s/renamed", folder);
@@ -144,8 +144,8 @@ int main(void)
     what_is_not_there_is_an_error();
     CHECK(rmdir(folder) == 0);
     CHECK_EQ(atomic_load(&memory.live), 0);
+    plx__hints_close(&hints);
+    plx__hints_close(&hints);
     CHECK_EQ(descriptors_open(), descriptors);
-    plx__hints_close(&hints);
-    plx__hints_close(&hints);
     return 0;
 }
