@@ -26,6 +26,7 @@ folder folder_open_on(plx_poller *poller);
 void folder_close(folder *f); /* removes it and all in it, closes object and poller */
 
 bool folder_compares(void);   /* listings, because nothing better was to be had */
+bool folder_hints(void);      /* compares, and only when the kernel says that something changed */
 void need_events(void);       /* skips the case if it does */
 
 int watch(folder *f, const char *name, uint32_t changes); /* "" is the folder itself; its number */
