@@ -433,7 +433,10 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *           the file lives. The poll backend knows an open file by its device and inode numbers:
  *           after a close without deregister it cannot tell a new eventfd, or the same
  *           FIFO opened again, from the old one (-EEXIST until deregistered). A number
- *           that it finds closed it reports once, as PLX_ERROR.
+ *           that it finds closed it reports once, as PLX_ERROR. Where poll(2) has no
+ *           POLLRDHUP it looks at stream sockets that are readable instead: PLX_READ_CLOSED
+ *           comes once what is before the end was read, and without PLX_READABLE it is
+ *           -ENOTSUP.
  */
 PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
 
