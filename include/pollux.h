@@ -357,6 +357,9 @@ PLX_API plx_registry *plx_poller_registry(plx_poller *poller);
  *           ends an outer epoll's watch of it: a source that is closed while registered
  *           and lives on in a duplicate makes the library renew its kernel set (see
  *           plx_register), and the outer epoll must then be given the number again.
+ * Portability  an event port may be readable for what was dealt with since it was last waited
+ *           for: the next wait returns nothing, and ends that. Solaris has none (-ENOTSUP):
+ *           only on illumos can timers make it readable.
  */
 PLX_API int plx_poller_descriptor(plx_poller *poller);
 
@@ -423,13 +426,18 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *             poller's own descriptor
  *   -ENOTSUP  a mode that this backend does not have
  *   -ELOOP    pollers nested in a circle, or too deep
- *   -ENOSPC   the user's limit of epoll registrations (fs.epoll.max_user_watches)
+ *   -ENOSPC   the user's limit of epoll registrations (fs.epoll.max_user_watches), or of a
+ *             port's objects (process.max-port-events)
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
- * Portability  the poll backend knows an open file by its device and inode numbers:
+ * Portability  event ports forget a registration with its number, also while a duplicate of
+ *           the file lives. The poll backend knows an open file by its device and inode numbers:
  *           after a close without deregister it cannot tell a new eventfd, or the same
  *           FIFO opened again, from the old one (-EEXIST until deregistered). A number
- *           that it finds closed it reports once, as PLX_ERROR. With kqueue PLX_PRIORITY
- *           is -ENOTSUP on FreeBSD and NetBSD, and a second register of an
+ *           that it finds closed it reports once, as PLX_ERROR. Where poll(2) has no
+ *           POLLRDHUP it looks at stream sockets that are readable instead: PLX_READ_CLOSED
+ *           comes once what is before the end was read, and without PLX_READABLE it is
+ *           -ENOTSUP. With
+ *           kqueue PLX_PRIORITY is -ENOTSUP on FreeBSD and NetBSD, and a second register of an
  *           edge-triggered registration, refused with -EEXIST, may make an event.
  */
 PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);

@@ -56,6 +56,12 @@
 /* Told that a file changed, and not what: hints.h. */
 #define PLX__HAS_HINTS (PLX__HAS_KQUEUE || PLX__HAS_EVENT_PORTS)
 
+/* Machines of 32 bits: files of any size and number, and times beyond 2038. */
+#if !defined(_FILE_OFFSET_BITS)
+#define _FILE_OFFSET_BITS 64
+#define _TIME_BITS 64
+#endif
+
 #if PLX__HAS_EPOLL
 #define _GNU_SOURCE 1
 #include <sys/syscall.h>
@@ -64,8 +70,10 @@
 #elif defined(__NetBSD__)
 #define _NETBSD_SOURCE 1
 #elif PLX__HAS_EVENT_PORTS
+#undef _XOPEN_SOURCE /* compilers have their own */
+#undef __EXTENSIONS__
 #define _XOPEN_SOURCE  700
-#define __EXTENSIONS__ 1 /* without it the above hides POLLRDHUP and <port.h> */
+#define __EXTENSIONS__ 1 /* without it the above hides what is the system's own */
 #endif
 
 #if PLX__HAS_EPOLL && defined(SYS_futex) /* 32-bit RISC-V has another */

@@ -55,7 +55,7 @@ static inline void hear_nothing(int number)
 /* SA_NOCLDWAIT, which a user-mode emulator does not pass on. */
 static inline void need_ignored_children_to_vanish(void)
 {
-    struct sigaction before, ignore = {.sa_handler = hear_nothing, .sa_flags = SA_NOCLDWAIT};
+    struct sigaction before, ignore = {.sa_handler = hear_nothing, .sa_flags = SA_NOCLDWAIT | SA_RESTART};
     CHECK(sigemptyset(&ignore.sa_mask) == 0 && sigaction(SIGCHLD, &ignore, &before) == 0);
     pid_t child = fork();
     CHECK(child >= 0);

@@ -229,7 +229,7 @@ CASE(timers_reach_a_wait_on_the_outer_poller)
 /* A wait that ends early leaves the descriptor set for what it did not wait for. */
 static void waits_in_between(plx_poller *poller, plx_fd own)
 {
-    start(poller, 1, PLX_MSEC(30), 0);
+    start(poller, 1, PLX_MSEC(300), 0);
     CHECK_RC(plx_poller_wait(poller, &(plx_event){0}, 1, PLX_MSEC(3)), 0);
     CHECK(!is_readable(own));
     start(poller, 2, PLX_MSEC(15), 0);

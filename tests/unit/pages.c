@@ -39,7 +39,7 @@ static void new_elements_are_zero_and_keep_their_address(void)
         }
     }
     check_note("at the end");
-    CHECK(plx__pages_find(&pages, (size_t)1 << 40) == NULL);
+    CHECK(plx__pages_find(&pages, SIZE_MAX / 2) == NULL);
     plx__pages_fini(&pages);
     CHECK_EQ(atomic_load(&memory.live), 0);
 }

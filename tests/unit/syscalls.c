@@ -303,9 +303,20 @@ static void statistics_are_what_was_counted(bool company)
         close_pair(pair[i]);
 }
 
+static void need_pwait2(void)
+{
+#if PLX__HAS_EPOLL
+    int saved = errno;
+    if (plx__linux.epoll_pwait2(-1, NULL, 0, NULL) < 0 && errno == ENOSYS)
+        SKIP("this kernel has no epoll_pwait2");
+    errno = saved;
+#endif
+}
+
 int main(void)
 {
     watchdog(100);
+    need_pwait2();
     seam_install();
     for (size_t i = 0; plx__backends[i]; i++) {
         backend = plx__backends[i];

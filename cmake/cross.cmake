@@ -1,0 +1,11 @@
+# Linux on another machine, by Debian's cross compilers and qemu's user-mode emulators.
+# POLLUX_CROSS is the compiler's triplet, POLLUX_CROSS_EMULATOR runs what it makes, if need be.
+
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES POLLUX_CROSS POLLUX_CROSS_EMULATOR)
+
+set(CMAKE_SYSTEM_NAME Linux)
+string(REGEX MATCH "^[^-]*" CMAKE_SYSTEM_PROCESSOR "${POLLUX_CROSS}")
+set(CMAKE_C_COMPILER ${POLLUX_CROSS}-gcc)
+set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+set(CMAKE_CROSSCOMPILING_EMULATOR ${POLLUX_CROSS_EMULATOR})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
