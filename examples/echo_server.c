@@ -3,9 +3,12 @@
    thing at a time, so a peer that does not read is not read from either. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <pollux.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct connection {
@@ -26,9 +29,16 @@ static void end_connection(struct connection *c)
     plx_enable(registry, listener, PLX_READABLE); /* there is a descriptor again, if there was none */
 }
 
+static int set_up(int fd) /* Linux and the BSDs have accept4 for it, macOS has not */
+{
+    if (fd >= 0 && (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0))
+        perror("fcntl");
+    return fd;
+}
+
 static void accept_one(void)
 {
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = set_up(accept(listener, NULL, NULL));
     if (fd < 0 && (errno == EMFILE || errno == ENFILE)) /* it stays ready: to watch it on would spin */
         plx_disable(registry, listener, PLX_READABLE);
     struct connection *c = fd < 0 ? NULL : calloc(1, sizeof *c);
@@ -60,7 +70,7 @@ int main(int argc, char **argv)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     address.sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 0));
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    listener = set_up(socket(AF_INET, SOCK_STREAM, 0));
     if (bind(listener, (struct sockaddr *)&address, length) < 0 || listen(listener, SOMAXCONN) < 0)
         return perror("echo_server"), 1;
     getsockname(listener, (struct sockaddr *)&address, &length);

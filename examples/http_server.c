@@ -37,6 +37,7 @@
 #include "http/request.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pollux.h>
 #include <pthread.h>

@@ -5,6 +5,7 @@
  * watches that folder for a minute.
  */
 #define _XOPEN_SOURCE 700
+#define _DARWIN_C_SOURCE 1 /* mkdtemp, on macOS */
 #include <fcntl.h>
 #include <pollux.h>
 #include <stdio.h>

@@ -357,6 +357,9 @@ PLX_API plx_registry *plx_poller_registry(plx_poller *poller);
  *           ends an outer epoll's watch of it: a source that is closed while registered
  *           and lives on in a duplicate makes the library renew its kernel set (see
  *           plx_register), and the outer epoll must then be given the number again.
+ * Portability  an event port may be readable for what was dealt with since it was last waited
+ *           for: the next wait returns nothing, and ends that. Solaris has none (-ENOTSUP):
+ *           only on illumos can timers make it readable.
  */
 PLX_API int plx_poller_descriptor(plx_poller *poller);
 
@@ -423,15 +426,19 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *             poller's own descriptor
  *   -ENOTSUP  a mode that this backend does not have
  *   -ELOOP    pollers nested in a circle, or too deep
- *   -ENOSPC   the user's limit of epoll registrations (fs.epoll.max_user_watches)
+ *   -ENOSPC   the user's limit of epoll registrations (fs.epoll.max_user_watches), or of a
+ *             port's objects (process.max-port-events)
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
- * Portability  the poll backend knows an open file by its device and inode numbers:
+ * Portability  event ports forget a registration with its number, also while a duplicate of
+ *           the file lives. The poll backend knows an open file by its device and inode numbers:
  *           after a close without deregister it cannot tell a new eventfd, or the same
  *           FIFO opened again, from the old one (-EEXIST until deregistered). A number
  *           that it finds closed it reports once, as PLX_ERROR. Where poll(2) has no
  *           POLLRDHUP it looks at stream sockets that are readable instead: PLX_READ_CLOSED
  *           comes once what is before the end was read, and without PLX_READABLE it is
- *           -ENOTSUP.
+ *           -ENOTSUP. With
+ *           kqueue PLX_PRIORITY is -ENOTSUP on FreeBSD and NetBSD, and a second register of an
+ *           edge-triggered registration, refused with -EEXIST, may make an event.
  */
 PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
 
@@ -773,7 +780,9 @@ typedef struct plx_exit {
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD (as everywhere); without a descriptor, an error of the
  *            system's own call (-EPERM from a sandbox)
  * Lifetime  may outlive its poller.
- * Portability  on Linux each object costs a descriptor (pidfd). Elsewhere, and where a sandbox
+ * Portability  on Linux each object costs a descriptor (pidfd), and with kqueue (EVFILT_PROC),
+ *           where an end that nobody looked at is not known any more once the number is
+ *           another child's. Elsewhere, and where a sandbox
  *           denies that, children are looked at after each SIGCHLD, which is then watched as
  *           by plx_signals_open, and all of them every 100 ms on the poller's clock: the end of
  *           a process that is not a child is noticed that late, once its parent has waited
@@ -896,7 +905,10 @@ PLX_API int plx_paths_open(plx_registry *registry, plx_token token, plx_paths **
  * Portability  where the system has nothing better the library compares listings once a
  *          second: PLX_PATH_CLOSED_WRITE is -ENOTSUP, what came and went in between is not
  *          seen, each waiting program pays for the looking, and `cookie` pairs names of one
- *          inode.
+ *          inode. With kqueue (EVFILT_VNODE) it compares at once when something has changed:
+ *          each watched folder costs a descriptor, and each file where PLX_PATH_MODIFIED or
+ *          PLX_PATH_ATTRIBUTES is asked for; of those that it cannot have, or not open, it
+ *          looks once a second.
  *          On Windows (ReadDirectoryChangesW) paths are UTF-8, with '/' or '\\' (-EINVAL: it is
  *          none), of any case and up to 4,095 bytes; names are told with '/'. PLX_PATH_CLOSED_WRITE
  *          is -ENOTSUP, and so is a volume that does not tell of changes. A move from one folder

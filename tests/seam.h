@@ -57,6 +57,7 @@ enum seam_call {
     SEAM_GETDENTS,
     SEAM_KQUEUE,
     SEAM_KEVENT,
+    SEAM_KEVENT_WAKE, /* those that wake */
     SEAM_PORT_CREATE,
     SEAM_PORT_ASSOCIATE,
     SEAM_PORT_DISSOCIATE,
@@ -104,6 +105,7 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_GETDENTS] = "getdents64",
     [SEAM_KQUEUE] = "kqueue",
     [SEAM_KEVENT] = "kevent",
+    [SEAM_KEVENT_WAKE] = "kevent(NOTE_TRIGGER)",
     [SEAM_PORT_CREATE] = "port_create",
     [SEAM_PORT_ASSOCIATE] = "port_associate",
     [SEAM_PORT_DISSOCIATE] = "port_dissociate",
@@ -365,8 +367,11 @@ static inline int seam_kqueue(void)
 static inline int seam_kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                               int capacity, const struct timespec *timeout)
 {
-    return seam_fails(SEAM_KEVENT) ? -1
-                                   : seam.kqueue.kevent(kq, changes, change_count, events, capacity, timeout);
+    bool wakes = change_count == 1 && changes->filter == PLX__KQUEUE_USER && changes->fflags & NOTE_TRIGGER;
+
+    return seam_fails(wakes ? SEAM_KEVENT_WAKE : SEAM_KEVENT)
+               ? -1
+               : seam.kqueue.kevent(kq, changes, change_count, events, capacity, timeout);
 }
 
 #endif
@@ -510,6 +515,8 @@ static inline void seam_fail(enum seam_call call, long number, int error)
 /* The call that a backend wakes its kernel with. */
 static inline enum seam_call seam_wake(plx_backend backend)
 {
+    if (backend == PLX_BACKEND_KQUEUE)
+        return SEAM_KEVENT_WAKE;
     return backend == PLX_BACKEND_EVENT_PORTS ? SEAM_PORT_SEND : SEAM_WRITE;
 }
 

@@ -263,8 +263,10 @@ static int kq_add(void *state, const plx__watch *watch, uint32_t *calls)
 /* A closed number has no knotes either. */
 static int kq_missing(const plx__watch *watch, int rc, uint32_t *calls)
 {
+    if (rc != -ENOENT)
+        return rc;
     ++*calls;
-    return rc == -ENOENT && !plx__descriptor_is_open((plx_fd)watch->key.fd) ? -EBADF : rc;
+    return plx__descriptor_is_open((plx_fd)watch->key.fd) ? rc : -EBADF;
 }
 
 /* A oneshot has reported: its knotes stay, and are silent. The number may be another file by now. */
@@ -367,9 +369,10 @@ PLX__RARE static uint32_t kq_ask(const plx__key *key, uint32_t *calls)
  */
 PLX__RARE static uint32_t kq_end(const plx__key *key, uint32_t flags, uint32_t *calls)
 {
-    *calls += 2;
+    ++*calls;
     if (!plx__is_pipe((int)key->fd))
         return flags & PLX_WRITE_CLOSED ? flags : flags | kq_ask(key, calls);
+    ++*calls;
     return (flags | PLX_WRITE_CLOSED) & ~(plx__is_write_only((int)key->fd) ? PLX_READ_CLOSED : 0u);
 }
 

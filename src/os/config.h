@@ -70,8 +70,10 @@
 #elif defined(__NetBSD__)
 #define _NETBSD_SOURCE 1
 #elif PLX__HAS_EVENT_PORTS
+#undef _XOPEN_SOURCE /* compilers have their own */
+#undef __EXTENSIONS__
 #define _XOPEN_SOURCE  700
-#define __EXTENSIONS__ 1 /* without it the above hides POLLRDHUP and <port.h> */
+#define __EXTENSIONS__ 1 /* without it the above hides what is the system's own */
 #elif PLX__HAS_IOCP
 #define WIN32_LEAN_AND_MEAN
 #define _CRT_SECURE_NO_WARNINGS /* ISO C is not to be warned of */
@@ -104,6 +106,15 @@
 #define PLX__HAS_CONDITION_CLOCK 0
 #else
 #define PLX__HAS_CONDITION_CLOCK PLX__HAS_POSIX
+#endif
+
+/* What a struct stat calls its times. */
+#if defined(__APPLE__)
+#define PLX__STAT_MODIFIED st_mtimespec
+#define PLX__STAT_CHANGED  st_ctimespec
+#else
+#define PLX__STAT_MODIFIED st_mtim
+#define PLX__STAT_CHANGED  st_ctim
 #endif
 
 /* The type of kevent's counts. */

@@ -10,6 +10,7 @@
 
 #if PLX__HAS_EVENT_PORTS
 #include "core/memory.h"
+#include "os/fork.h"
 #include "os/ports.h"
 
 #include <string.h>
@@ -27,7 +28,11 @@ int plx__hints_open(plx__hints *hints, const plx_allocator *memory)
 
     if (port < 0)
         return port;
-    *hints = (plx__hints){.memory = memory, .fd = port};
+    *hints = (plx__hints){
+        .memory = memory,
+        .fd = port,
+        .generation = atomic_load_explicit(&plx__fork_generation, PLX__RELAXED),
+    };
     return 0;
 }
 

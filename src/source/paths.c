@@ -30,6 +30,7 @@ struct plx_paths {
     void *state; /* the way's; under the lock, as the next three */
     _Atomic(uint32_t) holds;
     plx_nanos waited; /* since the last look, under the registry's lock */
+    _Atomic(bool) looks; /* it needs ticks; written under the lock, relaxed: who sets it starts them after that */
     _Atomic(bool) due; /* pushed since `any` was asked last; relaxed: the push orders it */
     plx__lock lock;
     int numbers;   /* watches given out */
@@ -112,13 +113,36 @@ static bool paths_report(plx__attachment *attachment, plx_event *event)
 static bool paths_tick(plx__attachment *attachment)
 {
     plx_paths *paths = paths_of(attachment);
+    bool looks = atomic_load_explicit(&paths->looks, PLX__RELAXED);
 
     paths->waited += PLX__ATTACH_TICK;
-    if (paths->waited >= paths->way->interval) {
+    if (looks && paths->waited >= paths->way->interval) {
         paths->waited = 0;
         paths_push(paths);
     }
-    return true;
+    return looks;
+}
+
+/* Whether ticks are to be started: what is not told of has turned up. Under the object's lock. */
+static bool paths_blind(plx_paths *paths)
+{
+    bool blind = paths->way->interval && paths->way->blind(paths->state);
+
+    return !atomic_exchange_explicit(&paths->looks, blind, PLX__RELAXED) && blind;
+}
+
+/* Without any lock. */
+static int paths_start_ticks(plx_paths *paths)
+{
+    int rc = plx__registry_lock(paths->registry);
+
+    if (rc < 0)
+        return rc;
+    rc = plx__attachment_tick(&paths->attachment);
+    plx__registry_unlock(paths->registry);
+    if (rc < 0)
+        atomic_store_explicit(&paths->looks, false, PLX__RELAXED); /* the next call tries again */
+    return rc;
 }
 
 static void paths_detach(plx__attachment *attachment)
@@ -131,8 +155,11 @@ static void paths_detach(plx__attachment *attachment)
     plx__lock_drop(&paths->lock);
 }
 
-static const plx__attachment_kind paths_watched = {.report = paths_report, .detach = paths_detach};
-static const plx__attachment_kind paths_looked_at = {.tick = paths_tick, .detach = paths_detach};
+static const plx__attachment_kind paths_attachment = {
+    .report = paths_report,
+    .tick = paths_tick,
+    .detach = paths_detach,
+};
 
 static int paths_attach(plx_paths *paths, plx_registry *registry, plx_fd descriptor)
 {
@@ -140,11 +167,11 @@ static int paths_attach(plx_paths *paths, plx_registry *registry, plx_fd descrip
 
     if (rc < 0)
         return rc;
-    paths->attachment.kind = descriptor == PLX__NO_DESCRIPTOR ? &paths_looked_at : &paths_watched;
+    paths->attachment.kind = &paths_attachment;
     plx__attach(registry, &paths->attachment);
-    if (descriptor == PLX__NO_DESCRIPTOR)
+    if (paths_blind(paths))
         rc = plx__attachment_tick(&paths->attachment);
-    else
+    else if (descriptor != PLX__NO_DESCRIPTOR)
         rc = plx__attachment_watch(&paths->attachment, descriptor);
     if (rc < 0)
         plx__detach(&paths->attachment);
@@ -213,7 +240,7 @@ int plx_paths_add(plx_paths *paths, const char *path, uint32_t changes, int *wat
         rc = -ENOTSUP;
     if (rc < 0)
         return rc;
-    bool any = false;
+    bool any = false, blind = false;
     plx__lock_take(&paths->lock);
     if (paths->detached)
         rc = -PLX_ESHUTDOWN;
@@ -223,8 +250,13 @@ int plx_paths_add(plx_paths *paths, const char *path, uint32_t changes, int *wat
     if (rc == 0) {
         *watch = ++paths->numbers;
         any = paths->way->any(paths->state, false);
+        blind = paths_blind(paths);
     }
     plx__lock_drop(&paths->lock);
+    if (blind && (rc = paths_start_ticks(paths)) < 0) {
+        (void)plx_paths_remove(paths, *watch);
+        return rc;
+    }
     if (any) { /* whoever waits has been told of what was there before */
         paths_push(paths);
         (void)plx__wake_claim(paths->registry);
@@ -253,10 +285,13 @@ int plx_paths_next(plx_paths *paths, plx_path_change *change)
         return -ECHILD;
     plx__lock_take(&paths->lock);
     int rc = paths->way->next(paths->state, change);
+    bool blind = !paths->detached && paths_blind(paths);
     bool more = rc > 0 && !paths->detached; /* the descriptor may be silent about it: it was read */
     if (rc == 0)
         rc = paths->detached ? -PLX_ESHUTDOWN : -EAGAIN;
     plx__lock_drop(&paths->lock);
+    if (blind)
+        (void)paths_start_ticks(paths);
     if (more && paths_push(paths))
         (void)plx__wake_claim(paths->registry);
     return rc > 0 ? 0 : rc;

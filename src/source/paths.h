@@ -21,7 +21,7 @@ enum { PLX__PATH_SIZE = 4096, PLX__PATH_NAME_SIZE = PLX__PATH_SIZE + 256 };
 typedef struct plx__paths_way {
     size_t state_size;
     uint32_t cannot;    /* changes that it cannot see */
-    plx_nanos interval; /* how often it looks; 0: its descriptor tells */
+    plx_nanos interval; /* how often it looks, at what its descriptor does not tell of; 0: it tells of all */
 
     /* The descriptor to wait for in *descriptor; it is left alone where there is none. */
     int (*open)(void *state, const plx_allocator *memory, plx_fd *descriptor);
@@ -37,6 +37,8 @@ typedef struct plx__paths_way {
      * `look`: the descriptor or the timer says that it is time.
      */
     bool (*any)(void *state, bool look);
+    /* Whether there is something to look at, each interval; of a way that has one. */
+    bool (*blind)(void *state);
     /* The poller is closed: closes the descriptor; what was read already can still be had. */
     void (*detach)(void *state);
 } plx__paths_way;

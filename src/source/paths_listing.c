@@ -28,8 +28,8 @@ static int ls_stat(int folder, const char *path, bool follow, sc_status *status)
         .device = (uint64_t)found.st_dev,
         .inode = (uint64_t)found.st_ino,
         .size = (int64_t)found.st_size,
-        .modified = ls_time(&found.st_mtim),
-        .changed = ls_time(&found.st_ctim),
+        .modified = ls_time(&found.PLX__STAT_MODIFIED),
+        .changed = ls_time(&found.PLX__STAT_CHANGED),
         .mode = (uint32_t)found.st_mode,
         .user = (uint32_t)found.st_uid,
         .group = (uint32_t)found.st_gid,
@@ -86,6 +86,58 @@ static int ls_path(sc_state *sc, const sc_watch *watch, const sc_entry *entry, b
     return (int)(before + limit - at - 1);
 }
 
+/* ---- Hints ------------------------------------------------------------------ */
+
+static bool ls_is_listed(const sc_watch *watch, const sc_entry *entry)
+{
+    return ls_is_folder(&entry->status) && (!entry->parent || watch->recursive);
+}
+
+/*
+ * Has the kernel tell of an entry that is listed, or whose own changes are. Of anything but a
+ * file or a folder it does not: to open one may do something. Whether it is new: what is known of
+ * the entry is then to be looked at once more.
+ */
+static bool ls_hint(sc_state *sc, const sc_watch *watch, sc_entry *entry)
+{
+    bool wanted = !entry->parent || ls_is_listed(watch, entry) ||
+                  watch->asked & (PLX_PATH_MODIFIED | PLX_PATH_ATTRIBUTES);
+
+    if (entry->hint || !wanted || sc->hints.fd == PLX__NO_DESCRIPTOR)
+        return false;
+    bool can = S_ISREG(entry->status.mode) || ls_is_folder(&entry->status);
+    if (can && ls_path(sc, watch, entry, true) >= 0 &&
+        plx__hint_add(&sc->hints, sc->path, !entry->parent, &entry->hint) == 0)
+        return true;
+    sc->blind = true;
+    return false;
+}
+
+static void ls_unhint(sc_state *sc, plx__hint *hint)
+{
+    plx__hint_remove(&sc->hints, *hint);
+    *hint = 0;
+}
+
+/* The end of a path is a change of the folder that has its name. */
+static void ls_hint_above(sc_state *sc, sc_watch *watch)
+{
+    size_t length = watch->length;
+
+    while (length > 1 && watch->path[length - 1] == '/')
+        length--;
+    while (length > 1 && watch->path[length - 1] != '/')
+        length--;
+    if (!(watch->asked & PLX_PATH_SELF_GONE) || sc->hints.fd == PLX__NO_DESCRIPTOR || watch->above)
+        return;
+    memcpy(sc->path, watch->path, length);
+    sc->path[length] = '\0';
+    if (plx__hint_add(&sc->hints, sc->path, true, &watch->above) < 0)
+        sc->blind = true;
+}
+
+/* ---- Lists of entries ---------------------------------------------------------- */
+
 static void ls_link(sc_entry **list, sc_entry *entry)
 {
     entry->next = *list;
@@ -136,6 +188,12 @@ static void ls_take_out(sc_state *sc, sc_entry *entry)
     entry->parent->count--;
 }
 
+static void ls_drop(sc_state *sc, sc_entry *entry)
+{
+    ls_unhint(sc, &entry->hint);
+    plx__memory_put(sc->memory, entry);
+}
+
 /* An entry that is in no table, with all below. */
 static void ls_free(sc_state *sc, sc_entry *top)
 {
@@ -148,7 +206,7 @@ static void ls_free(sc_state *sc, sc_entry *top)
         bool last = at == top;
         if (!last)
             ls_take_out(sc, at);
-        plx__memory_put(sc->memory, at);
+        ls_drop(sc, at);
         if (last)
             return;
         at = parent;
@@ -168,16 +226,18 @@ void plx__listing_drop_watch(sc_state *sc, sc_watch *watch)
 {
     if (watch->root)
         ls_free(sc, watch->root);
+    ls_unhint(sc, &watch->above);
     plx__memory_put(sc->memory, watch);
 }
 
-/* ---- A folder -------------------------------------------------------------- */
-
-/* Whether what is in an entry is watched. */
-static bool ls_is_listed(const sc_watch *watch, const sc_entry *entry)
+void plx__listing_drop_hints(sc_state *sc, sc_watch *watch)
 {
-    return ls_is_folder(&entry->status) && (!entry->parent || watch->recursive);
+    for (sc_entry *entry = watch->root; entry; entry = ls_walk(watch->root, entry))
+        ls_unhint(sc, &entry->hint);
+    ls_unhint(sc, &watch->above);
 }
+
+/* ---- A folder -------------------------------------------------------------- */
 
 /* Opens a folder, which may be another by now: then -ESTALE. */
 static int ls_open(sc_state *sc, const sc_watch *watch, const sc_entry *entry, DIR **listing, int *folder)
@@ -278,12 +338,15 @@ static int ls_update(sc_state *sc, sc_watch *watch, sc_entry *entry, sc_entry **
     const char *name;
     sc_status status;
     int folder;
-    int rc = ls_open(sc, watch, entry, &listing, &folder);
 
+    (void)ls_hint(sc, watch, entry); /* what changes from now on is told */
+    int rc = ls_open(sc, watch, entry, &listing, &folder);
     if (rc < 0)
         return rc;
     while ((name = plx__listing_next(listing, &rc))) {
         sc_entry *child = (sc_entry *)plx__names_find(&sc->entries, entry->id, name, strlen(name));
+        if (child)
+            (void)ls_hint(sc, watch, child);
         if (ls_stat(folder, name, false, &status) < 0)
             continue; /* gone again */
         if (child && ls_same_file(&child->status, &status)) {
@@ -297,6 +360,9 @@ static int ls_update(sc_state *sc, sc_watch *watch, sc_entry *entry, sc_entry **
             rc = -ENOMEM;
             break;
         }
+        if (ls_hint(sc, watch, child) && ls_stat(folder, name, false, &status) == 0 &&
+            ls_same_file(&child->status, &status))
+            child->status = status;
         child->fresh = true;
         child->listed = *fresh;
         *fresh = child;
@@ -320,7 +386,10 @@ static sc_entry *ls_lost(const sc_watch *watch, const sc_entry *entry)
     return lost;
 }
 
-/* What was below goes along. */
+/*
+ * What was below goes along. It is looked at once more: what changed in it before it was found
+ * was told of already, and hints that are by path are made anew.
+ */
 static void ls_adopt(sc_state *sc, sc_entry *entry, sc_entry *lost)
 {
     while (lost->children) {
@@ -330,7 +399,10 @@ static void ls_adopt(sc_state *sc, sc_entry *entry, sc_entry *lost)
         plx__names_add(&sc->entries, &child->name, entry->id, child->text, child->name.length);
         ls_link(&entry->children, child);
         entry->count++;
+        sc->found |= sc->hints.fd != PLX__NO_DESCRIPTOR;
     }
+    for (sc_entry *below = ls_walk(entry, entry); below; below = ls_walk(entry, below))
+        ls_unhint(sc, &below->hint);
 }
 
 static void ls_tell_fresh(sc_state *sc, sc_watch *watch, sc_entry *entry)
@@ -362,11 +434,11 @@ static void ls_tell_lost(sc_state *sc, sc_watch *watch, sc_entry *lost)
         if (at == lost)
             break;
         ls_take_out(sc, at);
-        plx__memory_put(sc->memory, at);
+        ls_drop(sc, at);
         at = parent;
     }
     ls_unlink(lost);
-    plx__memory_put(sc->memory, lost);
+    ls_drop(sc, lost);
 }
 
 static void ls_fail(sc_state *sc, int rc)
@@ -402,6 +474,8 @@ void plx__listing_compare(sc_state *sc, sc_watch *watch)
 {
     sc_status status;
 
+    ls_hint_above(sc, watch);
+    (void)ls_hint(sc, watch, watch->root);
     if (ls_stat(-1, watch->path, true, &status) == 0 && ls_same_file(&watch->root->status, &status)) {
         ls_tell_same(sc, watch, watch->root, &status);
         if (ls_is_listed(watch, watch->root))
@@ -428,6 +502,11 @@ int plx__listing_begin(sc_state *sc, sc_watch *watch)
     if (!watch->root)
         return -ENOMEM;
     watch->changes = 0;
+    watch->asked = changes;
+    ls_hint_above(sc, watch);
+    if (ls_hint(sc, watch, watch->root) && ls_stat(-1, watch->path, true, &status) == 0 &&
+        ls_same_file(&watch->root->status, &status))
+        watch->root->status = status;
     watch->root->listed = NULL;
     fresh = watch->root;
     while (fresh && rc == 0) {

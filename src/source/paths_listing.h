@@ -5,6 +5,7 @@
 
 #include "os/config.h"
 
+#include "os/hints.h"
 #include "source/names.h"
 #include "source/paths.h"
 
@@ -27,6 +28,7 @@ struct sc_entry {
     size_t count;     /* children */
     uint64_t id;
     sc_status status;
+    plx__hint hint;
     bool fresh;       /* found in this comparison, and not told yet */
     uint32_t seen;    /* the comparison that found it last */
     char text[];
@@ -35,10 +37,12 @@ struct sc_entry {
 struct sc_watch {
     sc_watch *next;
     int number;
-    uint32_t changes;
+    uint32_t changes; /* told; none while it is listed for the first time */
+    uint32_t asked;
     bool recursive;
     bool gone;
     sc_entry *root;
+    plx__hint above; /* of the folder that has its name, if the end of the path is to be told */
     sc_entry *lost; /* during a comparison: what is not where it was, by `next` */
     size_t length;
     char path[];    /* absolute */
@@ -62,6 +66,8 @@ typedef struct sc_state {
     uint64_t ids;
     uint32_t looks, cookies;
     bool found; /* something differs */
+    bool blind; /* there is something without a hint */
+    plx__hints hints;
     bool lost;  /* to be told: look again */
     char path[PLX__PATH_NAME_SIZE];
 } sc_state;
@@ -69,6 +75,7 @@ typedef struct sc_state {
 /* Lists a new watch for the first time. */
 int  plx__listing_begin(sc_state *sc, sc_watch *watch);
 void plx__listing_drop_watch(sc_state *sc, sc_watch *watch);
+void plx__listing_drop_hints(sc_state *sc, sc_watch *watch);
 
 /* Whether anything is not as it was listed. Takes no memory. */
 bool plx__listing_differs(sc_state *sc, sc_watch *watch);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watching paths where the system tells of nothing: what was listed is kept, and compared
- * with a new listing once a second, by a timer of the poller's.
+ * Watching paths where the system does not tell what changed: what was listed is kept, and
+ * compared with a new listing when the system tells that something did (os/hints.h), or, of what
+ * it does not even tell that, once a second, by a timer of the poller's.
  *
  * A look only compares, and takes no memory of the poller's (the C library's listings take
  * theirs). If something differs, the next plx_paths_next makes changes of it. Names that
@@ -35,20 +36,38 @@ static void sc_fini(void *state)
     }
     plx__memory_put(sc->memory, sc->current);
     plx__names_fini(&sc->entries);
+    plx__hints_close(&sc->hints);
 }
 
 static int sc_open(void *state, const plx_allocator *memory, plx_fd *descriptor)
 {
     sc_state *sc = state;
 
-    (void)descriptor;
     sc->memory = memory;
-    return plx__names_init(&sc->entries, memory);
+    sc->hints.fd = PLX__NO_DESCRIPTOR;
+    int rc = plx__names_init(&sc->entries, memory);
+    if (rc < 0)
+        return rc;
+    rc = plx__hints_open(&sc->hints, memory);
+    if (rc < 0 && rc != -ENOTSUP) {
+        plx__names_fini(&sc->entries);
+        return rc;
+    }
+    sc->blind = rc < 0;
+    if (rc == 0)
+        *descriptor = sc->hints.fd;
+    return 0;
 }
 
+/* In a child of fork the lists may be half of something. */
 static void sc_detach(void *state)
 {
-    (void)state;
+    sc_state *sc = state;
+    bool forked = sc->hints.generation != atomic_load_explicit(&plx__fork_generation, PLX__RELAXED);
+
+    for (sc_watch *watch = sc->watches; watch && !forked; watch = watch->next)
+        plx__listing_drop_hints(sc, watch);
+    plx__hints_close(&sc->hints);
 }
 
 /* ---- Watches --------------------------------------------------------------- */
@@ -125,6 +144,8 @@ static bool sc_any(void *state, bool look)
 {
     sc_state *sc = state;
 
+    if (look && sc->hints.fd != PLX__NO_DESCRIPTOR)
+        look = plx__hints_drain(&sc->hints) || sc->blind;
     while (sc->first && sc->first->watch == 0) {
         sc_change *passed = sc->first;
         sc->first = passed->next;
@@ -143,6 +164,7 @@ static int sc_next(void *state, plx_path_change *change)
         return 0;
     if (!sc->first && sc->found) {
         sc->found = false;
+        sc->blind = sc->hints.fd == PLX__NO_DESCRIPTOR;
         for (sc_watch *watch = sc->watches; watch; watch = watch->next)
             if (!watch->gone)
                 plx__listing_compare(sc, watch);
@@ -166,6 +188,13 @@ static int sc_next(void *state, plx_path_change *change)
     return 1;
 }
 
+static bool sc_blind(void *state)
+{
+    sc_state *sc = state;
+
+    return sc->blind;
+}
+
 const plx__paths_way plx__paths_scan = {
     .state_size = sizeof(sc_state),
     .cannot = PLX_PATH_CLOSED_WRITE,
@@ -176,6 +205,7 @@ const plx__paths_way plx__paths_scan = {
     .remove = sc_remove,
     .next = sc_next,
     .any = sc_any,
+    .blind = sc_blind,
     .detach = sc_detach,
 };
 

@@ -5,6 +5,9 @@
 #include "folders.h"
 
 #include "source/paths.h"
+#if PLX__HAS_HINTS
+#include "source/paths_listing.h"
+#endif
 
 #include <stdio.h>
 
@@ -26,14 +29,40 @@ void need_seen(uint32_t changes)
         SKIP("the system does not tell of some changes (0x%x)", (unsigned)changes);
 }
 
+bool folder_hints(void)
+{
+    const char *way = getenv("CONFORM_PATHS");
+    return PLX__HAS_HINTS && folder_compares() && !(way && strcmp(way, "scan") == 0);
+}
+
 #if PLX__HAS_POSIX
+#if PLX__HAS_HINTS
+/* As if the kernel told of nothing. */
+static int open_without_hints(void *state, const plx_allocator *memory, plx_fd *descriptor)
+{
+    sc_state *sc = state;
+    int rc = plx__paths_scan.open(state, memory, descriptor);
+    if (rc < 0)
+        return rc;
+    plx__hints_close(&sc->hints);
+    sc->blind = true;
+    *descriptor = PLX__NO_DESCRIPTOR;
+    return 0;
+}
+#else
+#define open_without_hints plx__paths_scan.open
+#endif
+
+/* With hints there is no tick that could stand in for one that is missing. */
 static void choose_way(void)
 {
     static plx__paths_way often;
     const char *way = getenv("CONFORM_PATHS");
     if (folder_compares() || (way && strcmp(way, "scan") == 0)) {
+        bool hints = folder_hints();
         often = plx__paths_scan;
-        often.interval = PLX_MSEC(10);
+        often.interval = hints ? PLX_SEC(3600) : PLX_MSEC(10);
+        often.open = hints ? often.open : open_without_hints;
         plx__paths_way_used = &often;
     }
 }

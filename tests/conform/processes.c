@@ -8,7 +8,9 @@
 #include "processes.h"
 
 #include <sys/resource.h>
+#ifdef __linux__
 #include <sys/syscall.h>
+#endif
 
 /* A child that lives until its pipe is closed, then exits with a code; or exits at once. */
 typedef struct child {

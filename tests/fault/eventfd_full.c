@@ -21,6 +21,18 @@ static void *wait_for_one(void *unused)
     return unused;
 }
 
+#if PLX__HAS_KQUEUE
+/* A kernel without EVFILT_USER: the poller takes a pipe. */
+static int kevent_without_user(int kq, const struct kevent *changes, int change_count, struct kevent *events,
+                               int capacity, const struct timespec *timeout)
+{
+    if (change_count == 0 || changes->filter != PLX__KQUEUE_USER)
+        return seam_kevent(kq, changes, change_count, events, capacity, timeout);
+    errno = EINVAL;
+    return -1;
+}
+#endif
+
 /* The counter's last number, or a pipe that takes no byte more; or the next event is refused. */
 static void stuff(plx_backend backend)
 {
@@ -86,6 +98,9 @@ int main(void)
 {
     watchdog(30);
     seam_install();
+#if PLX__HAS_KQUEUE
+    plx__kqueue.kevent = kevent_without_user;
+#endif
     for (size_t i = 0; plx__backends[i]; i++) {
         plx_options options = {.backend = plx__backends[i]->id};
         CHECK_RC(plx_poller_open(&poller, &options), 0);

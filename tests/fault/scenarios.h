@@ -821,7 +821,7 @@ static inline void run_close_under_paths(struct world *world)
     if (world_open(world) < 0)
         return;
     if (plx_paths_open(world->registry, WATCHED, &paths) == 0) {
-        (void)plx_paths_add(paths, "/tmp", PLX_PATH_ATTRIBUTES, &watch);
+        (void)plx_paths_add(paths, "/etc/passwd", PLX_PATH_ATTRIBUTES, &watch);
         plx_poller_close(world->poller);
         CHECK(plx_paths_next(paths, &change) < 0);
         plx_paths_close(paths);

@@ -48,6 +48,16 @@ static int send_too_late(int port, int events, void *user)
 }
 #endif
 
+#if PLX__HAS_KQUEUE
+static int trigger_too_late(int kq, const struct kevent *changes, int change_count, struct kevent *events, int capacity,
+                            const struct timespec *timeout)
+{
+    if (change_count == 1 && changes->fflags & NOTE_TRIGGER && atomic_exchange(&fails, false))
+        return too_late();
+    return seam.kqueue.kevent(kq, changes, change_count, events, capacity, timeout);
+}
+#endif
+
 static void start_waiter(void)
 {
     waiter = thread_start(wait_for_one, NULL);
@@ -94,6 +104,9 @@ int main(void)
     plx__posix.write = write_too_late;
 #if PLX__HAS_EVENT_PORTS
     plx__ports.port_send = send_too_late;
+#endif
+#if PLX__HAS_KQUEUE
+    plx__kqueue.kevent = trigger_too_late;
 #endif
     watchdog(60);
     for (size_t i = 0; plx__backends[i]; i++) {

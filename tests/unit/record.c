@@ -137,7 +137,7 @@ static void *pest(void *argument)
 {
     const pthread_t *threads = argument;
 
-    for (int i = 0; atomic_load(&crowd.running) > 0; i++) {
+    while (atomic_load(&crowd.running) > 0) {
         for (int k = 0; k < WRITERS; k++)
             pthread_kill(threads[k], SIGUSR1);
         sleep_for(PLX_USEC(20));

@@ -17,6 +17,9 @@
 
 #include <sys/timerfd.h>
 #endif
+#if PLX__HAS_KQUEUE
+#include "os/kqueue.h"
+#endif
 #if PLX__HAS_EVENT_PORTS
 #include "os/ports.h"
 #endif
@@ -44,6 +47,20 @@ static ssize_t failing_write(int fd, const void *buffer, size_t size)
 {
     return fails() ? -1 : real.write(fd, buffer, size);
 }
+
+#if PLX__HAS_KQUEUE
+
+static plx__kqueue_calls kqueue_calls;
+
+static int failing_kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events, int capacity,
+                          const struct timespec *timeout)
+{
+    if (change_count == 1 && changes->fflags & NOTE_TRIGGER && fails())
+        return -1;
+    return kqueue_calls.kevent(kq, changes, change_count, events, capacity, timeout);
+}
+
+#endif
 
 #if PLX__HAS_EVENT_PORTS
 
@@ -224,6 +241,10 @@ int main(void)
     system_calls = plx__linux;
     plx__linux.timerfd_create = failing_create;
     plx__linux.timerfd_settime = failing_settime;
+#endif
+#if PLX__HAS_KQUEUE
+    kqueue_calls = plx__kqueue;
+    plx__kqueue.kevent = failing_kevent;
 #endif
 #if PLX__HAS_EVENT_PORTS
     ports = plx__ports;

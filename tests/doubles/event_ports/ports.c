@@ -388,12 +388,21 @@ static object **find_file(port *p, uintptr_t key)
     return link;
 }
 
-static void drop_watch(port *p, const object *o)
+static void read_inotify(port *p);
+
+/* Who is not associated is not told; what inotify says of the end of its watch is swallowed. */
+static void drop_watch(port *p, object *o)
 {
+    int watch = o->watch;
+
+    o->watch = -1;
     for (const object *other = p->files; other; other = other->next)
-        if (other != o && other->watch == o->watch)
+        if (other->watch == watch)
             return;
-    (void)inotify_rm_watch(p->inotify, o->watch);
+    if (watch < 0)
+        return;
+    (void)inotify_rm_watch(p->inotify, watch); /* it may have gone with the file */
+    read_inotify(p);
 }
 
 static void drop_file(port *p, object **link)
@@ -401,10 +410,17 @@ static void drop_file(port *p, object **link)
     object *o = *link;
 
     unqueue(p, o);
+    o->active = false;
     *link = o->next;
     drop_watch(p, o);
     p->objects--;
     put(o);
+}
+
+static void fire_file(port *p, object *o, int events)
+{
+    fire(p, o, events);
+    drop_watch(p, o);
 }
 
 static int open_inotify(int fd, port *p)
@@ -447,7 +463,7 @@ static int associate_file(int fd, port *p, uintptr_t key, int events, void *user
     o->active = true;
     int changes = file_changes(o, file, &now);
     if (changes)
-        fire(p, o, changes);
+        fire_file(p, o, changes);
     return 0;
 }
 
@@ -475,7 +491,7 @@ static void tell_files(port *p, int watch, uint32_t mask)
     for (object *o = p->files; o; o = o->next) {
         int events = file_events(mask) & (o->events | FILE_EXCEPTION);
         if (o->watch == watch && o->active && events)
-            fire(p, o, events);
+            fire_file(p, o, events);
     }
 }
 
