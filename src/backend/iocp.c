@@ -30,6 +30,9 @@
 /* Taken from the port at once; sockets to a handle of AFD, whose time grows with their square. */
 enum { IOCP_BATCH = 64, IOCP_SHARE = 32 };
 
+/* Until the closing of a poller gives its operations up, to the kernel: they are lost memory. */
+enum { IOCP_FAILURES = 100 };
+
 /* Between two attempts at arming what the kernel had no memory for. */
 #define IOCP_AGAIN PLX_MSEC(10)
 
@@ -615,15 +618,16 @@ static void iocp_fini(void *state, bool forked)
     plx__harvest harvest = {0};
     OVERLAPPED_ENTRY entries[IOCP_BATCH];
     bool again = false;
-    int taken = 0;
+    int failures = 0;
 
     (void)forked;
     iocp_retire_all(pt, &harvest.calls);
     iocp_close_devices(pt->open);
     iocp_close_devices(pt->full);
-    while (pt->outstanding > 0 && taken >= 0) {
-        taken = iocp_take(pt, entries, IOCP_BATCH, PLX_FOREVER, &harvest.calls);
+    while (pt->outstanding > 0 && failures < IOCP_FAILURES) {
+        int taken = iocp_take(pt, entries, IOCP_BATCH, PLX_FOREVER, &harvest.calls);
         (void)iocp_collect(pt, entries, taken, 0, &harvest, NULL, &again);
+        failures += taken < 0;
     }
     plx__pages_fini(&pt->places);
     if (pt->timer.packet)
