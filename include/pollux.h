@@ -715,6 +715,12 @@ typedef struct plx_signal_info {
  *           watched takes the signals for itself. It can pass them on with all three
  *           arguments, as sa_sigaction is given them. After fork() the child acts as if
  *           nothing were watched: the action from before, default or handler, happens.
+ *           On Windows they are events of the console: SIGINT (Ctrl+C), SIGBREAK (Ctrl+Break) and
+ *           SIGTERM (the console is closed, the user logs off, the system shuts down); any other
+ *           number is -EINVAL, and raise() is the C library's own affair. `code` is the event as
+ *           Windows counts them. Handlers of the program's are not called while a number is
+ *           watched. After SIGTERM the system ends the process in a few seconds, whatever it does
+ *           (5 for a closed console): it is the time to leave in order.
  */
 PLX_API int plx_signals_open(plx_registry *registry, plx_token token, const int *numbers, int count,
                              plx_signals **signals);
@@ -769,6 +775,10 @@ typedef struct plx_exit {
  *           by plx_signals_open, and all of them every 100 ms on the poller's clock: the end of
  *           a process that is not a child is noticed that late, once its parent has waited
  *           for it, and not if its number is given to a new process in between.
+ *           On Windows each object costs a handle, which keeps the number from being used again.
+ *           Any process tells its exit code, a child or not; `signal` is 0, and the code is what
+ *           TerminateProcess was given, or the exception's. One that may be waited for, and not
+ *           asked, has -ECHILD for a status; one that may not even be waited for is -EACCES.
  */
 PLX_API int plx_process_open(plx_registry *registry, plx_token token, plx_pid pid, plx_process **process);
 
@@ -884,6 +894,14 @@ PLX_API int plx_paths_open(plx_registry *registry, plx_token token, plx_paths **
  *          second: PLX_PATH_CLOSED_WRITE is -ENOTSUP, what came and went in between is not
  *          seen, each waiting program pays for the looking, and `cookie` pairs names of one
  *          inode.
+ *          On Windows (ReadDirectoryChangesW) paths are UTF-8, with '/' or '\\' (-EINVAL: it is
+ *          none), of any case and up to 4,095 bytes; names are told with '/'. PLX_PATH_CLOSED_WRITE
+ *          is -ENOTSUP, and so is a volume that does not tell of changes. A move from one folder
+ *          to another is a deletion and a creation; a change is told under the name that it was
+ *          made by, not under other hard links; setting the time of the last write counts as
+ *          PLX_PATH_MODIFIED, and one write may be told twice. Changes are in order within a watch,
+ *          and each watch has its own queue, of 64 KiB, and up to three handles. A folder above a
+ *          path that is watched cannot be renamed.
  */
 PLX_API int plx_paths_add(plx_paths *paths, const char *path, uint32_t changes, int *watch);
 

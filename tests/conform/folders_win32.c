@@ -26,12 +26,13 @@ static wchar_t *wide_in(const folder *f, const char *name)
 
 void make_place(char *path, size_t size)
 {
-    static LONG made;
+    static unsigned made;
     wchar_t place[MAX_PATH], real[MAX_PATH];
     DWORD length = GetTempPathW(MAX_PATH - 64, place);
     CHECK(length > 0 && length < MAX_PATH - 64);
-    swprintf(place + length, 64, L"pollux.%lu.%ld", GetCurrentProcessId(), InterlockedIncrement(&made));
-    CHECK(CreateDirectoryW(place, NULL));
+    do
+        swprintf(place + length, 64, L"pollux.%lu.%u", GetCurrentProcessId(), made++);
+    while (!CreateDirectoryW(place, NULL) && GetLastError() == ERROR_ALREADY_EXISTS);
     CHECK(GetLongPathNameW(place, real, MAX_PATH) > 0);
     CHECK(plx__wide_name(real, wcslen(real), path, size));
 }

@@ -236,6 +236,7 @@ CASE(folders_that_swap_names_keep_their_own)
 
 CASE(a_folder_moved_out_is_told_no_more)
 {
+    need_trees();
     folder f = folder_open();
     make_folders(&f, "inside/a/b");
     int w = watch(&f, "inside", WHOLE);
@@ -250,8 +251,7 @@ CASE(a_folder_moved_out_is_told_no_more)
     COMES(&f, w, PLX_PATH_CREATED, "back/b/file");
     NOTHING(&f);
     make_file(&f, "inside/back/c/file");
-    if (trees_are_seen())
-        COMES(&f, w, PLX_PATH_CREATED, "back/c/file");
+    COMES(&f, w, PLX_PATH_CREATED, "back/c/file");
     folder_close(&f);
 }
 
@@ -357,7 +357,7 @@ CASE(a_tree_of_many_folders_is_watched)
 /* Twice as many changes as the kernel's queue holds. */
 static long queue_bound(void)
 {
-    long bound = 16384;
+    long bound = PLX__HAS_POSIX ? 16384 : 4 * many_changes(); /* not so many that it is Wine that loses them */
     FILE *file = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
     if (file) {
         CHECK(fscanf(file, "%ld", &bound) == 1);
@@ -385,18 +385,26 @@ CASE(an_overflow_is_told_and_everything_is_watched_after_it)
     make_folders(&f, "lost/b"); /* nobody hears of these */
     remove_file(&f, "victim");
     plx_path_change change;
-    do
+    bool gone = false;
+    do {
         take_change(&f, &change);
-    while (change.changes != PLX_PATH_OVERFLOW);
+        gone |= change.watch == victim; /* where each watch has a queue of its own */
+    } while (change.changes != PLX_PATH_OVERFLOW);
     CHECK(change.watch == -1 && strcmp(change.name, "") == 0 && change.cookie == 0);
-    COMES(&f, victim, PLX_PATH_SELF_GONE, "");
+    if (!gone)
+        COMES(&f, victim, PLX_PATH_SELF_GONE, "");
     while (plx_paths_next(f.paths, &change) == 0)
-        CHECK(change.changes != PLX_PATH_OVERFLOW);
+        CHECK(change.changes != PLX_PATH_OVERFLOW || !PLX__HAS_POSIX);
     make_file(&f, "lost/b/file");
     if (trees_are_seen())
         COMES(&f, w, PLX_PATH_CREATED, "lost/b/file");
     make_file(&f, "a/file");
-    COMES(&f, flat, PLX_PATH_CREATED, "file");
+    unsigned told = 0;
+    while (told != 3) {
+        take_change(&f, &change);
+        CHECK(change.changes == PLX_PATH_CREATED || !trees_are_seen());
+        told |= change.watch == flat ? 1 : strcmp(change.name, "a/file") == 0 ? 2 : 0;
+    }
     NOTHING(&f);
     folder_close(&f);
 }
