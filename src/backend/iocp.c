@@ -11,7 +11,7 @@
  * The traps: the kernel writes into an operation until its completion was taken from the port,
  * so that one outlives its registration. A socket has one operation at a time: another interest
  * cancels it, and the completion arms the next. What a completion says may be over when it is
- * taken: one of an operation that an earlier wait has armed, or nobody's wait, is looked at again.
+ * taken: unless this wait has armed it, or slept until it came, there is a second look.
  * Nothing tells whether a number still names the same socket; its addresses have to do.
  */
 #include "os/config.h"
@@ -49,7 +49,7 @@ struct iocp_source {
     plx__waitable waitable;   /* instead, if there is no group */
     iocp_group *group;
     HANDLE socket;            /* as AFD knows it */
-    uint64_t identity;
+    plx__afd_identity identity;
     plx__key key;
     uint32_t flags;
     uint32_t events;          /* what the poll was armed for */
@@ -201,9 +201,7 @@ static int iocp_source_make(struct iocp_state *pt, plx_fd fd, iocp_source **sour
 
     if (!made)
         return -ENOMEM;
-    if (plx__afd_socket(fd, &made->socket, calls))
-        made->identity = plx__afd_identity(fd, calls);
-    else
+    if (!plx__afd_socket(fd, &made->socket, &made->identity, calls))
         rc = plx__waitable_open(&made->waitable, fd, pt->port, calls);
     if (rc < 0)
         plx__memory_put(pt->memory, made);
@@ -237,7 +235,15 @@ static bool iocp_same(const iocp_source *one, const iocp_source *other, plx_fd f
         return false;
     if (!one->socket)
         return plx__waitable_is(&one->waitable, fd);
-    return one->identity == other->identity && (one->identity || one->armed);
+    return one->identity.local == other->identity.local && one->identity.peer == other->identity.peer &&
+           (one->identity.local || one->armed);
+}
+
+/* Whether the number of a source names another file now. */
+static bool iocp_changed(const iocp_source *source, plx_fd fd, uint32_t *calls)
+{
+    return source->socket ? plx__afd_changed(fd, &source->identity, calls)
+                          : !plx__waitable_is(&source->waitable, fd);
 }
 
 static void iocp_due(struct iocp_state *pt, iocp_source *source)
@@ -379,8 +385,10 @@ static int iocp_modify(void *state, const plx__watch *was, const plx__watch *now
     ++*calls;
     plx__lock_take(&pt->lock);
     iocp_source *source = *iocp_place(pt, now->key.fd);
-    if (!open || source->gone) {
-        rc = open ? -ENOENT : -EBADF;
+    if (!open) {
+        rc = -EBADF;
+    } else if (source->gone || iocp_changed(source, fd, calls)) {
+        rc = -ENOENT;
     } else {
         source->flags = now->flags;
         rc = iocp_renew(pt, source, calls);
@@ -435,7 +443,7 @@ static int iocp_take(struct iocp_state *pt, OVERLAPPED_ENTRY *entries, int room,
     return rc == -ETIMEDOUT ? 0 : rc < 0 ? rc : (int)count;
 }
 
-/* Before it sleeps: arms what is due. False if some of it has to wait. */
+/* Before it takes anything: arms what is due. False if some of it has to wait. */
 static bool iocp_arm_due(struct iocp_state *pt, uint64_t visit, uint32_t *calls)
 {
     bool all = true;
@@ -448,15 +456,22 @@ static bool iocp_arm_due(struct iocp_state *pt, uint64_t visit, uint32_t *calls)
     return all;
 }
 
+/* One wait, and how it takes what has completed. */
+typedef struct iocp_visit {
+    uint64_t number;
+    bool fresh; /* this completed in its sleep: it is as it says */
+    bool again; /* something was armed again */
+} iocp_visit;
+
 /* What a completed source has to say, in AFD's events. */
-static uint32_t iocp_events(struct iocp_state *pt, iocp_source *source, uint64_t visit, uint32_t *calls)
+static uint32_t iocp_events(struct iocp_state *pt, iocp_source *source, const iocp_visit *visit, uint32_t *calls)
 {
     if (!source->socket)
         return PLX__AFD_RECEIVE;
     uint32_t wanted = plx__afd_events(source->flags);
     uint32_t events = plx__afd_found(&source->poll);
     source->gone = events & PLX__AFD_LOCAL_CLOSE;
-    if (events & wanted && !source->gone && source->visit != visit) {
+    if (events & wanted && !source->gone && !visit->fresh && source->visit != visit->number) {
         ++*calls;
         source->gone = plx__afd_look(pt->look, source->socket, wanted, &events) == -EBADF;
     }
@@ -465,9 +480,9 @@ static uint32_t iocp_events(struct iocp_state *pt, iocp_source *source, uint64_t
 
 /*
  * One completion, with its key for a token; whether there is something to report. What has
- * nothing to say is armed again, and *again says so.
+ * nothing to say is armed again.
  */
-static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, uint64_t visit, plx_event *event, bool *again,
+static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, iocp_visit *visit, plx_event *event,
                              uint32_t *calls)
 {
     pt->outstanding--;
@@ -483,7 +498,7 @@ static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, uint64_
     if (source->gone || !iocp_wants(source))
         return false;
     if (!flags) {
-        *again |= iocp_rearm(pt, source, visit, calls);
+        visit->again |= iocp_rearm(pt, source, visit->number, calls);
         return false;
     }
     if (!(source->flags & PLX_ONESHOT))
@@ -495,8 +510,8 @@ static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, uint64_
 }
 
 /* All that was taken; how many have something to report. */
-static int iocp_collect(struct iocp_state *pt, const OVERLAPPED_ENTRY *entries, int taken, uint64_t visit,
-                        plx__harvest *harvest, plx_event *events, bool *again)
+static int iocp_collect(struct iocp_state *pt, const OVERLAPPED_ENTRY *entries, int taken, iocp_visit *visit,
+                        plx__harvest *harvest, plx_event *events)
 {
     int count = 0;
 
@@ -505,28 +520,18 @@ static int iocp_collect(struct iocp_state *pt, const OVERLAPPED_ENTRY *entries, 
         if ((void *)source == &pt->timer)
             continue; /* the time is up, if it was this wait's */
         if (source)
-            count += iocp_collect_one(pt, source, visit, &events[count], again, &harvest->calls);
+            count += iocp_collect_one(pt, source, visit, &events[count], &harvest->calls);
         else
             harvest->woken = true;
     }
     return count;
 }
 
-/*
- * Sleeps, and collects; what was armed again meanwhile is asked for once more, so that a wait
- * returns what is ready. Who leaves while others sleep arms for them what it has reported.
- */
-static int iocp_gather(struct iocp_state *pt, plx__harvest *harvest, plx_nanos timeout)
+/* As iocp_take, but without the lock meanwhile. */
+static int iocp_sleep(struct iocp_state *pt, OVERLAPPED_ENTRY *entries, plx__harvest *harvest, plx_nanos timeout)
 {
-    OVERLAPPED_ENTRY entries[IOCP_BATCH];
-    int count = 0;
-    bool again;
-
-    plx__lock_take(&pt->lock);
-    uint64_t visit = ++pt->visits;
-    if (!iocp_arm_due(pt, visit, &harvest->calls) && (timeout < 0 || timeout > IOCP_AGAIN))
-        timeout = IOCP_AGAIN;
     bool timed = timeout > 0 && pt->timer.packet && !pt->timing && iocp_set_timer(pt, timeout, &harvest->calls);
+
     pt->timing |= timed;
     pt->inside++;
     plx__lock_drop(&pt->lock);
@@ -538,13 +543,34 @@ static int iocp_gather(struct iocp_state *pt, plx__harvest *harvest, plx_nanos t
         pt->timing = false;
         harvest->calls++;
     }
+    return taken;
+}
+
+/*
+ * Takes what is there, or sleeps; what was armed again is asked for once more, so that a wait
+ * returns what is ready. Who leaves while others sleep arms for them what it has reported.
+ */
+static int iocp_gather(struct iocp_state *pt, plx__harvest *harvest, plx_nanos timeout)
+{
+    OVERLAPPED_ENTRY entries[IOCP_BATCH];
+    int count = 0;
+
+    plx__lock_take(&pt->lock);
+    iocp_visit visit = {.number = ++pt->visits};
+    if (!iocp_arm_due(pt, visit.number, &harvest->calls) && (timeout < 0 || timeout > IOCP_AGAIN))
+        timeout = IOCP_AGAIN;
+    int taken = iocp_take(pt, entries, harvest->room, 0, &harvest->calls);
+    if (taken == 0 && timeout != 0) {
+        visit.fresh = true;
+        taken = iocp_sleep(pt, entries, harvest, timeout);
+    }
     do {
-        again = false;
+        visit.again = false;
         harvest->found = taken;
-        count += iocp_collect(pt, entries, taken, visit, harvest, harvest->events + count, &again);
-        if (again && count < harvest->room)
+        count += iocp_collect(pt, entries, taken, &visit, harvest, harvest->events + count);
+        if (visit.again && count < harvest->room)
             taken = iocp_take(pt, entries, harvest->room - count, 0, &harvest->calls);
-    } while (again && count < harvest->room && taken > 0);
+    } while (visit.again && count < harvest->room && taken > 0);
     if (pt->inside > 0)
         (void)iocp_arm_due(pt, 0, &harvest->calls);
     plx__lock_drop(&pt->lock);
@@ -617,7 +643,7 @@ static void iocp_fini(void *state, bool forked)
     struct iocp_state *pt = state;
     plx__harvest harvest = {0};
     OVERLAPPED_ENTRY entries[IOCP_BATCH];
-    bool again = false;
+    iocp_visit visit = {0};
     int failures = 0;
 
     (void)forked;
@@ -626,7 +652,7 @@ static void iocp_fini(void *state, bool forked)
     iocp_close_devices(pt->full);
     while (pt->outstanding > 0 && failures < IOCP_FAILURES) {
         int taken = iocp_take(pt, entries, IOCP_BATCH, PLX_FOREVER, &harvest.calls);
-        (void)iocp_collect(pt, entries, taken, 0, &harvest, NULL, &again);
+        (void)iocp_collect(pt, entries, taken, &visit, &harvest, NULL);
         failures += taken < 0;
     }
     plx__pages_fini(&pt->places);
