@@ -30,6 +30,9 @@
 /* Taken from the port at once; sockets to a handle of AFD, whose time grows with their square. */
 enum { IOCP_BATCH = 64, IOCP_SHARE = 32 };
 
+/* Until the closing of a poller gives its operations up, to the kernel: they are lost memory. */
+enum { IOCP_FAILURES = 100 };
+
 /* Between two attempts at arming what the kernel had no memory for. */
 #define IOCP_AGAIN PLX_MSEC(10)
 
@@ -61,6 +64,8 @@ struct iocp_state {
     const plx_allocator *memory;
     HANDLE port;
     HANDLE look;          /* a handle of AFD without the port */
+    plx__waitable timer;  /* for one wait at a time; without a packet there is none */
+    bool timing;          /* it is in use; under the lock */
     plx__lock lock;       /* what follows; not held while a wait sleeps */
     plx__pages places;    /* number -> its source (iocp_source *) */
     iocp_source *due, **due_end; /* in the order of their reports, so that all take turns */
@@ -71,6 +76,36 @@ struct iocp_state {
 };
 
 /* ---- Open ------------------------------------------------------------------ */
+
+/*
+ * The port's own timeouts end at a tick of the clock, up to 16 ms late. Where the kernel has
+ * finer timers, and can have one tell the port, a wait uses it beside.
+ */
+static void iocp_open_timer(struct iocp_state *pt)
+{
+    uint32_t calls = 0;
+    DWORD saved = GetLastError();
+    HANDLE timer = plx__win32.CreateWaitableTimerExW(NULL, NULL, PLX__TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
+
+    SetLastError(saved);
+    if (!timer)
+        return;
+    if (plx__waitable_open(&pt->timer, (plx_fd)timer, pt->port, &calls) == 0 && !pt->timer.packet)
+        plx__waitable_close(&pt->timer);
+    plx__win32_close(timer);
+}
+
+/* In hundreds of nanoseconds; negative is from now. */
+static bool iocp_set_timer(struct iocp_state *pt, plx_nanos timeout, uint32_t *calls)
+{
+    DWORD saved = GetLastError();
+    LARGE_INTEGER due = {.QuadPart = -(timeout / 100) - 1};
+    bool set = plx__win32.SetWaitableTimer(pt->timer.handle, &due, 0, NULL, NULL, FALSE);
+
+    SetLastError(saved);
+    *calls += 2;
+    return set && plx__waitable_arm(&pt->timer, &pt->timer) == 0;
+}
 
 static int iocp_init(void *state, const plx_allocator *memory)
 {
@@ -87,6 +122,7 @@ static int iocp_init(void *state, const plx_allocator *memory)
     rc = plx__lock_init(&pt->lock);
     if (rc < 0)
         goto close_look;
+    iocp_open_timer(pt);
     pt->memory = memory;
     pt->due_end = &pt->due;
     plx__pages_init(&pt->places, memory, sizeof(iocp_source *));
@@ -466,6 +502,8 @@ static int iocp_collect(struct iocp_state *pt, const OVERLAPPED_ENTRY *entries, 
 
     for (int i = 0; i < taken; i++) {
         iocp_source *source = (iocp_source *)(void *)entries[i].lpOverlapped;
+        if ((void *)source == &pt->timer)
+            continue; /* the time is up, if it was this wait's */
         if (source)
             count += iocp_collect_one(pt, source, visit, &events[count], again, &harvest->calls);
         else
@@ -488,11 +526,18 @@ static int iocp_gather(struct iocp_state *pt, plx__harvest *harvest, plx_nanos t
     uint64_t visit = ++pt->visits;
     if (!iocp_arm_due(pt, visit, &harvest->calls) && (timeout < 0 || timeout > IOCP_AGAIN))
         timeout = IOCP_AGAIN;
+    bool timed = timeout > 0 && pt->timer.packet && !pt->timing && iocp_set_timer(pt, timeout, &harvest->calls);
+    pt->timing |= timed;
     pt->inside++;
     plx__lock_drop(&pt->lock);
     int taken = iocp_take(pt, entries, harvest->room, timeout, &harvest->calls);
     plx__lock_take(&pt->lock);
     pt->inside--;
+    if (timed) {
+        (void)plx__waitable_disarm(&pt->timer);
+        pt->timing = false;
+        harvest->calls++;
+    }
     do {
         again = false;
         harvest->found = taken;
@@ -573,17 +618,20 @@ static void iocp_fini(void *state, bool forked)
     plx__harvest harvest = {0};
     OVERLAPPED_ENTRY entries[IOCP_BATCH];
     bool again = false;
-    int taken = 0;
+    int failures = 0;
 
     (void)forked;
     iocp_retire_all(pt, &harvest.calls);
     iocp_close_devices(pt->open);
     iocp_close_devices(pt->full);
-    while (pt->outstanding > 0 && taken >= 0) {
-        taken = iocp_take(pt, entries, IOCP_BATCH, PLX_FOREVER, &harvest.calls);
+    while (pt->outstanding > 0 && failures < IOCP_FAILURES) {
+        int taken = iocp_take(pt, entries, IOCP_BATCH, PLX_FOREVER, &harvest.calls);
         (void)iocp_collect(pt, entries, taken, 0, &harvest, NULL, &again);
+        failures += taken < 0;
     }
     plx__pages_fini(&pt->places);
+    if (pt->timer.packet)
+        plx__waitable_close(&pt->timer);
     plx__win32_close(pt->look);
     plx__win32_close(pt->port);
     plx__lock_fini(&pt->lock);
