@@ -4,8 +4,8 @@
  *
  * Its traps: it knows the sockets of the base provider alone, so what a filter puts around one
  * is peeled off first. RECEIVE does not fire at the end of the stream, DISCONNECT does. What
- * was found is as old as the completion: whoever takes it late looks again. A device without
- * a name behind it is not to be had: any name will do.
+ * was found is as old as the completion: whoever takes it late looks again. The driver opens
+ * under any name behind its own.
  */
 #include "os/config.h"
 

@@ -21,14 +21,14 @@
 #include "os/clock.h"
 
 #if PLX__HAS_IOCP
-#include "backend/afd.h"
+#include "backend/afd_groups.h"
 #include "backend/waitable.h"
 #include "os/lock.h"
 
 #include <string.h>
 
-/* Taken from the port at once; sockets to a handle of AFD, whose time grows with their square. */
-enum { IOCP_BATCH = 64, IOCP_SHARE = 32 };
+/* Taken from the port at once. */
+enum { IOCP_BATCH = 64 };
 
 /* Until the closing of a poller gives its operations up, to the kernel: they are lost memory. */
 enum { IOCP_FAILURES = 100 };
@@ -38,16 +38,10 @@ enum { IOCP_FAILURES = 100 };
 
 typedef struct iocp_source iocp_source;
 
-typedef struct iocp_group {
-    HANDLE device;
-    unsigned sockets;
-    struct iocp_group *next, **link; /* those with room, or those without */
-} iocp_group;
-
 struct iocp_source {
     plx__afd_poll poll;       /* first: a completion has its address */
     plx__waitable waitable;   /* instead, if there is no group */
-    iocp_group *group;
+    plx__afd_group *group;
     HANDLE socket;            /* as AFD knows it */
     plx__afd_identity identity;
     plx__key key;
@@ -69,7 +63,7 @@ struct iocp_state {
     plx__lock lock;       /* what follows; not held while a wait sleeps */
     plx__pages places;    /* number -> its source (iocp_source *) */
     iocp_source *due, **due_end; /* in the order of their reports, so that all take turns */
-    iocp_group *open, *full;
+    plx__afd_groups groups;
     size_t outstanding;   /* completions to come */
     uint64_t visits;
     unsigned inside;      /* waits that sleep */
@@ -124,6 +118,7 @@ static int iocp_init(void *state, const plx_allocator *memory)
         goto close_look;
     iocp_open_timer(pt);
     pt->memory = memory;
+    pt->groups = (plx__afd_groups){.memory = memory, .port = pt->port};
     pt->due_end = &pt->due;
     plx__pages_init(&pt->places, memory, sizeof(iocp_source *));
     return 0;
@@ -133,63 +128,6 @@ close_look:
 close_port:
     plx__win32_close(pt->port);
     return rc;
-}
-
-/* ---- Groups of sockets that share a handle of AFD; under the lock ------------ */
-
-static void iocp_group_unlink(iocp_group *group)
-{
-    *group->link = group->next;
-    if (group->next)
-        group->next->link = group->link;
-}
-
-static void iocp_group_link(iocp_group *group, iocp_group **list)
-{
-    group->next = *list;
-    group->link = list;
-    if (group->next)
-        group->next->link = &group->next;
-    *list = group;
-}
-
-static int iocp_group_make(struct iocp_state *pt, uint32_t *calls)
-{
-    iocp_group *group = plx__memory_get(pt->memory, sizeof *group);
-    int rc = group ? plx__afd_open(pt->port, &group->device) : -ENOMEM;
-
-    *calls += 2;
-    if (rc < 0)
-        plx__memory_put(pt->memory, group);
-    else
-        iocp_group_link(group, &pt->open);
-    return rc;
-}
-
-static int iocp_group_join(struct iocp_state *pt, iocp_source *source, uint32_t *calls)
-{
-    int rc = pt->open ? 0 : iocp_group_make(pt, calls);
-
-    if (rc < 0)
-        return rc;
-    source->group = pt->open;
-    if (++source->group->sockets == IOCP_SHARE) {
-        iocp_group_unlink(source->group);
-        iocp_group_link(source->group, &pt->full);
-    }
-    return 0;
-}
-
-static void iocp_group_leave(struct iocp_state *pt, iocp_group *group)
-{
-    iocp_group_unlink(group);
-    if (--group->sockets > 0) {
-        iocp_group_link(group, &pt->open);
-        return;
-    }
-    if (group->device)
-        plx__win32_close(group->device);
-    plx__memory_put(pt->memory, group);
 }
 
 /* ---- Sources; under the lock but for the first two --------------------------- */
@@ -214,7 +152,7 @@ static int iocp_source_make(struct iocp_state *pt, plx_fd fd, iocp_source **sour
 static void iocp_source_free(struct iocp_state *pt, iocp_source *source)
 {
     if (source->group)
-        iocp_group_leave(pt, source->group);
+        plx__afd_leave(&pt->groups, source->group);
     else if (!source->socket)
         plx__waitable_close(&source->waitable);
     plx__memory_put(pt->memory, source);
@@ -360,7 +298,7 @@ static int iocp_add(void *state, const plx__watch *watch, uint32_t *calls)
     else if (*place && iocp_same(*place, source, fd))
         rc = -EEXIST;
     else if (source->socket)
-        rc = iocp_group_join(pt, source, calls);
+        rc = plx__afd_join(&pt->groups, &source->group, calls);
     if (rc == 0)
         rc = iocp_renew(pt, source, calls);
     if (rc == 0 && *place) {
@@ -629,15 +567,6 @@ static void iocp_retire_all(struct iocp_state *pt, uint32_t *calls)
     }
 }
 
-/* With its handle of AFD a poll ends that could not be cancelled. */
-static void iocp_close_devices(iocp_group *list)
-{
-    for (iocp_group *group = list; group; group = group->next) {
-        plx__win32_close(group->device);
-        group->device = NULL;
-    }
-}
-
 static void iocp_fini(void *state, bool forked)
 {
     struct iocp_state *pt = state;
@@ -648,8 +577,7 @@ static void iocp_fini(void *state, bool forked)
 
     (void)forked;
     iocp_retire_all(pt, &harvest.calls);
-    iocp_close_devices(pt->open);
-    iocp_close_devices(pt->full);
+    plx__afd_close(&pt->groups);
     while (pt->outstanding > 0 && failures < IOCP_FAILURES) {
         int taken = iocp_take(pt, entries, IOCP_BATCH, PLX_FOREVER, &harvest.calls);
         (void)iocp_collect(pt, entries, taken, &visit, &harvest, NULL);
