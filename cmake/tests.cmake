@@ -2,19 +2,22 @@
 
 # Programs of Windows run under Wine, which is started for the tests and ended with them.
 set(wine FALSE)
+set(timeout 30)
 if(WIN32 AND CMAKE_CROSSCOMPILING_EMULATOR)
     set(wine TRUE)
+    set(timeout 90)
     add_test(NAME wine.start COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} --start)
     add_test(NAME wine.stop COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} --stop)
-    set_tests_properties(wine.start PROPERTIES FIXTURES_SETUP wine TIMEOUT 60)
-    set_tests_properties(wine.stop PROPERTIES FIXTURES_CLEANUP wine TIMEOUT 60)
+    set_tests_properties(wine.start PROPERTIES FIXTURES_SETUP wine)
+    set_tests_properties(wine.stop PROPERTIES FIXTURES_CLEANUP wine)
+    set_tests_properties(wine.start wine.stop PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 90)
 endif()
 
 # pollux_test(NAME [TIMEOUT SECONDS] COMMAND ...): a test that exits with 77 was skipped.
 function(pollux_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "COMMAND")
     if(NOT arg_TIMEOUT)
-        set(arg_TIMEOUT 30)
+        set(arg_TIMEOUT ${timeout})
     endif()
     if(CMAKE_CROSSCOMPILING_EMULATOR) # is slow
         math(EXPR arg_TIMEOUT "4 * ${arg_TIMEOUT}")

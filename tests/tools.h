@@ -26,8 +26,8 @@
 #define TOOLS_TSAN 0
 #endif
 
-/* A number of rounds that suits a machine at full speed, and what is left of it under TSan. */
-#define ROUNDS(usual) (TOOLS_TSAN ? ((usual) + 3) / 4 : (usual))
+/* A number of rounds that suits a machine at full speed, and what is left of it under TSan or Wine. */
+#define ROUNDS(usual) (TOOLS_TSAN || !PLX__HAS_POSIX ? ((usual) + 3) / 4 : (usual))
 
 /* ---- Random numbers --------------------------------------------------------- */
 

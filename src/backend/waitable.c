@@ -43,11 +43,12 @@ int plx__waitable_open(plx__waitable *waitable, plx_fd fd, HANDLE port, uint32_t
     if (rc < 0)
         return rc;
     DWORD saved = GetLastError();
-    rc = plx__win32_result(plx__win32.DuplicateHandle(self, handle, self, &waitable->handle, SYNCHRONIZE, FALSE, 0),
+    rc = plx__win32_result(plx__win32.DuplicateHandle(self, handle, self, &waitable->handle, 0, FALSE,
+                                                      DUPLICATE_SAME_ACCESS),
                            saved);
     ++*calls;
     if (rc < 0)
-        return rc == -EACCES ? -EPERM : rc;
+        return rc;
     NTSTATUS status = plx__win32.NtCreateWaitCompletionPacket(&waitable->packet, GENERIC_ALL, NULL);
     ++*calls;
     if (status == PLX__STATUS_NOT_IMPLEMENTED) {

@@ -20,12 +20,14 @@
 #include <windows.h>
 #include <winternl.h>
 
-/* What the headers have only for drivers. */
+/* What the headers have only for drivers, or for newer systems than they are. */
 #define PLX__STATUS_SUCCESS         ((NTSTATUS)0)
 #define PLX__STATUS_PENDING         ((NTSTATUS)0x103)
 #define PLX__STATUS_NOT_IMPLEMENTED ((NTSTATUS)0xC0000002)
 #define PLX__STATUS_CANCELLED       ((NTSTATUS)0xC0000120)
 #define PLX__STATUS_NOT_FOUND       ((NTSTATUS)0xC0000225)
+
+#define PLX__TIMER_HIGH_RESOLUTION 2u /* of CreateWaitableTimerExW, Windows 10 1803 */
 
 typedef struct plx__win32_calls {
     BOOL (WINAPI *CloseHandle)(HANDLE handle);
@@ -44,6 +46,10 @@ typedef struct plx__win32_calls {
     BOOL (WINAPI *RegisterWaitForSingleObject)(HANDLE *wait, HANDLE handle, WAITORTIMERCALLBACK callback,
                                                void *context, ULONG milliseconds, ULONG flags);
     BOOL (WINAPI *UnregisterWaitEx)(HANDLE wait, HANDLE event);
+    HANDLE (WINAPI *CreateWaitableTimerExW)(SECURITY_ATTRIBUTES *security, const wchar_t *name, DWORD flags,
+                                            DWORD access);
+    BOOL (WINAPI *SetWaitableTimer)(HANDLE timer, const LARGE_INTEGER *due, LONG period, PTIMERAPCROUTINE routine,
+                                    void *argument, BOOL resume);
 
     int (WSAAPI *getsockopt)(SOCKET socket, int level, int option, char *value, int *size);
     int (WSAAPI *getsockname)(SOCKET socket, struct sockaddr *address, int *size);

@@ -310,7 +310,7 @@ void await_ready(plx_fd fd, int what)
     entry.events = wanted;
     if (what & READY_HANGUP)
         wanted = POLLHUP;
-    for (int i = 0; i < 2000; i++) {
+    for (plx_nanos until = plx_now() + PATIENCE; plx_now() < until;) {
         CHECK(WSAPoll(&entry, 1, 1000) >= 0);
         if ((entry.revents & wanted) == wanted || (wanted == POLLRDNORM && entry.revents & POLLHUP))
             return;

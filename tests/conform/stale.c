@@ -21,16 +21,15 @@ static scene scene_open(void)
 
 /*
  * The last duplicate is closed. Where the kernel forgets it, silence; poll(2), which is given
- * numbers, says POLLNVAL: one event with an error, and then silence. A completion port has what
- * it was told before.
+ * numbers, says POLLNVAL: one event with an error, and then silence.
  */
 static void expect_forgotten(plx_poller *poller, plx_token token)
 {
     plx_event event;
     int count = plx_poller_wait(poller, &event, 1, PLX_MSEC(1));
-    CHECK(count == 0 || (count == 1 && (backend_is("poll") || backend_is("iocp"))));
+    CHECK(count == 0 || (count == 1 && backend_is("poll")));
     if (count == 1)
-        CHECK(event.token == token && (event.flags & PLX_ERROR || backend_is("iocp")));
+        CHECK(event.token == token && event.flags & PLX_ERROR);
     EXPECT_REST(poller, PLX_MSEC(1));
 }
 

@@ -99,7 +99,7 @@ void sleep_for(plx_nanos time)
 void await_count(atomic_int *count, int least)
 {
     for (int i = 0; atomic_load(count) < least; i++) {
-        if (i < 20)
+        if (i < 200)
             SwitchToThread();
         else
             Sleep(1);

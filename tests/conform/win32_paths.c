@@ -15,6 +15,20 @@ static int add(folder *f, const char *path, uint32_t changes)
     return number;
 }
 
+/* Once, in any order. */
+static void each_is_told(folder *f, const int *w, int count, uint32_t changes)
+{
+    int told = 0, all = 0;
+    for (int i = 0; i < count; i++) {
+        plx_path_change change;
+        take_change(f, &change);
+        CHECK(change.changes == changes && change.name[0] == '\0');
+        told |= 1 << change.watch;
+        all |= 1 << w[i];
+    }
+    CHECK_EQ(told, all);
+}
+
 /* Forward and backward, in another case, with the prefix that takes a path as it is. */
 CASE(path_of_windows_may_be_written_in_each_way)
 {
@@ -34,11 +48,9 @@ CASE(path_of_windows_may_be_written_in_each_way)
     w[2] = add(&f, path, PLX_PATH_MODIFIED | PLX_PATH_SELF_GONE);
     w[3] = watch(&f, "below\\", PLX_PATH_CREATED);
     write_file(&f, "below/file", "x");
-    for (int i = 0; i < 3; i++)
-        NEXT(&f, w[i], PLX_PATH_MODIFIED, "");
+    each_is_told(&f, w, 3, PLX_PATH_MODIFIED);
     remove_file(&f, "BELOW/FILE");
-    for (int i = 0; i < 3; i++)
-        NEXT(&f, w[i], PLX_PATH_SELF_GONE, "");
+    each_is_told(&f, w, 3, PLX_PATH_SELF_GONE);
     make_file(&f, "below/new");
     NEXT(&f, w[3], PLX_PATH_CREATED, "new");
     NOTHING(&f);
@@ -90,6 +102,28 @@ CASE(watch_outlives_the_thread_that_added_it)
     NOTHING(&f);
     make_file(&f, "file");
     NEXT(&f, 1, PLX_PATH_CREATED, "file");
+    folder_close(&f);
+}
+
+/* What the guards have missed they look for themselves: the watches of these files lose nothing. */
+CASE(full_guard_still_knows_whether_its_path_is_there)
+{
+    folder f = folder_open();
+    make_file(&f, "one");
+    make_file(&f, "two");
+    int one = watch(&f, "one", PLX_PATH_SELF_GONE);
+    int two = watch(&f, "two", PLX_PATH_SELF_GONE);
+    for (int i = 0; i < 600; i++) { /* more than 4 KiB */
+        make_file(&f, "other");
+        remove_file(&f, "other");
+        if (i == 300)
+            remove_file(&f, "one");
+    }
+    NEXT(&f, one, PLX_PATH_SELF_GONE, "");
+    NOTHING(&f);
+    remove_file(&f, "two");
+    NEXT(&f, two, PLX_PATH_SELF_GONE, "");
+    NOTHING(&f);
     folder_close(&f);
 }
 
@@ -242,6 +276,7 @@ NOT_HERE(path_of_windows_may_be_written_in_each_way)
 NOT_HERE(path_of_windows_may_be_longer_than_260)
 NOT_HERE(root_of_a_drive_can_be_watched)
 NOT_HERE(watch_outlives_the_thread_that_added_it)
+NOT_HERE(full_guard_still_knows_whether_its_path_is_there)
 NOT_HERE(each_call_of_windows_that_fails_leaves_nothing_watched)
 NOT_HERE(read_that_cannot_be_begun_again_ends_the_watch)
 NOT_HERE(new_folder_that_cannot_be_listed_is_an_overflow)
