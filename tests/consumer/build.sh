@@ -42,6 +42,6 @@ esac
 
 # The way decides what the program is linked to.
 case $way in
-*_shared) ldd app | grep libpollux.so.0 ;;
-*) ! ldd app | grep libpollux ;;
+*_shared) readelf -d app | grep libpollux.so.0 ;;
+*) ! readelf -d app | grep libpollux ;;
 esac

@@ -8,7 +8,7 @@ declared=$(${CC:-cc} -E -P "$header" |
     sed -n 's/^__attribute__((visibility("default"))) .*[ *]\(plx_[a-z_]*\)(.*/\1/p' | sort)
 case $1 in
 *.dll.a) exported=$(nm --defined-only "$1" | awk '$2 == "T" { print $3 }' | sort) ;;
-*) exported=$(nm -D --defined-only "$1" | awk '{ print $3 }' | sort) ;;
+*) exported=$(nm -D --defined-only "$1" | awk '$3 !~ /^_(init|fini)$/ { print $3 }' | sort) ;; # musl's own start and end
 esac
 
 [ -n "$declared" ] && [ "$declared" = "$exported" ] && exit
