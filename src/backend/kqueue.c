@@ -51,7 +51,7 @@ struct kq_state {
     plx__pages watches; /* descriptor -> what the kernel was told last (plx__watch); tag 0: nothing */
 };
 
-static void kq_set(struct kevent *change, const plx__watch *watch, int which, int flags)
+static void kq_set(struct kevent *change, const plx__watch *watch, int which, unsigned flags)
 {
     EV_SET(change, watch->key.fd, kq_filters[which], flags, 0, 0, 0);
     memcpy(&change->udata, &watch->key.tag, sizeof watch->key.tag);
@@ -143,7 +143,7 @@ static void kq_set_read(struct kevent *change, const plx__watch *watch)
     uint32_t flags = watch->flags;
     bool quiet = !flags || (kq_is_guard(flags) && flags & PLX_WRITABLE && !(flags & PLX_READ_CLOSED));
 
-    kq_set(change, watch, KQ_READ, EV_ADD | (quiet ? EV_DISABLE : 0));
+    kq_set(change, watch, KQ_READ, (unsigned)EV_ADD | (quiet ? EV_DISABLE : 0u));
     if (kq_is_guard(flags)) {
         change->flags |= EV_CLEAR;
         change->fflags = NOTE_LOWAT;
@@ -155,7 +155,7 @@ static void kq_set_read(struct kevent *change, const plx__watch *watch)
 
 static int kq_count_adds(struct kevent *changes, const plx__watch *watch)
 {
-    int clear = watch->flags & PLX_EDGE ? EV_CLEAR : 0;
+    unsigned clear = watch->flags & PLX_EDGE ? EV_CLEAR : 0;
     int count = 0;
 
     kq_set_read(&changes[count++], watch);

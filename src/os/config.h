@@ -117,6 +117,13 @@
 #define PLX__STAT_CHANGED  st_ctim
 #endif
 
+/* What a handler's context calls the mask from before: of the type of a sigset_t, or as large. */
+#if defined(__OpenBSD__)
+#define PLX__CONTEXT_MASK sc_mask
+#else
+#define PLX__CONTEXT_MASK uc_sigmask
+#endif
+
 /* The type of kevent's counts. */
 #if defined(__NetBSD__)
 #define PLX__KEVENT_COUNT size_t

@@ -23,6 +23,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef SI_MESGQ /* no message queues */
+#define SI_MESGQ SI_QUEUE
+#endif
+
 /* What is known of one number. */
 struct signals_number {
     _Atomic(plx__signal_watch *) first;
@@ -126,7 +130,9 @@ static bool signals_calls(const struct sigaction *action)
 /* The mask that a handler had asked for, on top of what was blocked when the signal came. */
 static sigset_t signals_mask(const struct sigaction *action, int number, const ucontext_t *context)
 {
-    sigset_t mask = context->uc_sigmask;
+    sigset_t mask;
+
+    memcpy(&mask, &context->PLX__CONTEXT_MASK, sizeof mask);
 
     for (int other = 1; other < PLX__SIGNALS; other++)
         if (sigismember(&action->sa_mask, other) == 1)
