@@ -22,6 +22,7 @@ set(POLLUX_SOURCES
     src/core/waker.c
     src/core/wheel.c
     src/backend/afd.c
+    src/backend/afd_groups.c
     src/backend/backend.c
     src/backend/epoll.c
     src/backend/handle_win32.c

@@ -49,7 +49,9 @@
  *             (and for a moment one more, while it renews its kernel set), beside
  *             one for each watched process and each plx_paths, and they are
  *             closed when plx_poller_close returns. The caller's descriptors stay
- *             the caller's: their flags are never changed, nor are they closed.
+ *             the caller's: their flags are never changed, nor are they closed. On
+ *             Windows, where they are handles, there are up to 4, one for every 32
+ *             sockets, and up to 2 for each registered handle that is no socket.
  */
 #ifndef POLLUX_H
 #define POLLUX_H
@@ -195,7 +197,7 @@ static inline uint32_t plx_token_index(plx_token token)
 typedef struct plx_event {
     plx_token token;  /* of the source */
     uint32_t  flags;  /* what is ready, or which kind of event this is */
-    uint32_t  native; /* the kernel's own flags (EPOLL*, POLL*); 0 where there are none */
+    uint32_t  native; /* the kernel's own flags (EPOLL*, POLL*, AFD's); 0 where there are none */
     uint64_t  data;   /* of a timer: expirations since its last report; of a signal: the number of
                          the oldest unread; of a post: the caller's value; otherwise 0 */
 } plx_event;
@@ -333,7 +335,8 @@ PLX_API void plx_poller_close(plx_poller *poller);
  *          event goes to one of them. A level event goes to every one that waits while
  *          the source is ready: threads that share sources register them oneshot.
  * Units    timeout in nanoseconds, on the poller's clock; the poll backend rounds up to
- *          milliseconds.
+ *          milliseconds, and so does iocp, which then waits for the next tick of the system's
+ *          clock (up to 16 ms), unless the system has high-resolution timers (Windows 10 1803).
  */
 PLX_API int plx_poller_wait(plx_poller *poller, plx_event *events, int capacity, plx_nanos timeout);
 
@@ -352,7 +355,7 @@ PLX_API plx_registry *plx_poller_registry(plx_poller *poller);
  * can be a source of another loop (poll, epoll, another poller). Use it for that alone.
  * From the first call on, a wake that finds nobody waiting makes its system call too.
  *
- * Returns  the descriptor; -ENOTSUP where the backend has none (poll).
+ * Returns  the descriptor; -ENOTSUP where the backend has none (poll, iocp).
  * Lifetime  it is the poller's: do not close it. Its number never changes. One thing
  *           ends an outer epoll's watch of it: a source that is closed while registered
  *           and lives on in a duplicate makes the library renew its kernel set (see
@@ -429,6 +432,12 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *           after a close without deregister it cannot tell a new eventfd, or the same
  *           FIFO opened again, from the old one (-EEXIST until deregistered). A number
  *           that it finds closed it reports once, as PLX_ERROR.
+ *           On Windows WSAStartup is the program's; until then a socket is -EPERM. A socket is
+ *           known by its addresses: one that was bound or connected since may be
+ *           registered a second time, in place of the first; after a close without deregister one
+ *           bound to the same address under the same number passes for the old one; and a stale
+ *           registration that is ready may speak for an unregistered socket that got its number.
+ *           Ends of stream that the program makes itself (shutdown of its own reading) are not told.
  */
 PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
 

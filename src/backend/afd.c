@@ -4,8 +4,8 @@
  *
  * Its traps: it knows the sockets of the base provider alone, so what a filter puts around one
  * is peeled off first. RECEIVE does not fire at the end of the stream, DISCONNECT does. What
- * was found is as old as the completion: whoever takes it late looks again. A device without
- * a name behind it is not to be had: any name will do.
+ * was found is as old as the completion: whoever takes it late looks again. The driver opens
+ * under any name behind its own.
  */
 #include "os/config.h"
 
@@ -68,43 +68,55 @@ static SOCKET afd_base(SOCKET socket, uint32_t *calls)
     return socket;
 }
 
-int plx__afd_socket(plx_fd fd, HANDLE *socket, uint32_t *calls)
+static uint64_t afd_hash(const void *bytes, int size)
+{
+    const unsigned char *byte = bytes;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (int i = 0; i < size; i++)
+        hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static plx__afd_identity afd_identify(SOCKET socket, bool stream, uint32_t *calls)
+{
+    plx__afd_identity identity = {0};
+    struct sockaddr_storage address;
+    int size = sizeof address;
+
+    if (plx__win32.getsockname(socket, (struct sockaddr *)&address, &size) == 0)
+        identity.local = afd_hash(&address, size);
+    size = sizeof address;
+    if (stream && plx__win32.getpeername(socket, (struct sockaddr *)&address, &size) == 0)
+        identity.peer = afd_hash(&address, size);
+    *calls += 1u + stream;
+    return identity;
+}
+
+bool plx__afd_socket(plx_fd fd, HANDLE *socket, plx__afd_identity *identity, uint32_t *calls)
 {
     DWORD saved = GetLastError();
     int type, size = sizeof type;
     bool is_socket = plx__win32.getsockopt((SOCKET)fd, SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0;
 
     ++*calls;
-    if (is_socket)
+    if (is_socket) {
         *socket = (HANDLE)afd_base((SOCKET)fd, calls);
+        *identity = afd_identify((SOCKET)fd, type == SOCK_STREAM, calls);
+    }
     SetLastError(saved);
     return is_socket;
 }
 
-static uint64_t afd_hash(uint64_t hash, const char *bytes, int size)
+/* A connection that was reset has no peer any more: that is no change. */
+bool plx__afd_changed(plx_fd fd, const plx__afd_identity *was, uint32_t *calls)
 {
-    for (int i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-uint64_t plx__afd_identity(plx_fd fd, uint32_t *calls)
-{
+    if (!was->peer)
+        return false;
     DWORD saved = GetLastError();
-    struct sockaddr_storage address;
-    uint64_t hash = 0;
-
-    int size = sizeof address;
-    ++*calls;
-    if (plx__win32.getsockname((SOCKET)fd, (struct sockaddr *)&address, &size) == 0) {
-        hash = afd_hash(UINT64_C(0xcbf29ce484222325), (const char *)&address, size);
-        size = sizeof address;
-        ++*calls;
-        if (plx__win32.getpeername((SOCKET)fd, (struct sockaddr *)&address, &size) == 0)
-            hash = afd_hash(hash, (const char *)&address, size);
-    }
+    plx__afd_identity now = afd_identify((SOCKET)fd, true, calls);
     SetLastError(saved);
-    return hash;
+    return now.peer && (now.peer != was->peer || now.local != was->local);
 }
 
 /* ---- Polls ----------------------------------------------------------------- */

@@ -41,11 +41,20 @@ typedef struct plx__afd_poll {
 /* A handle to the driver. With a port, completions go there, each with its poll's address. */
 int plx__afd_open(HANDLE port, HANDLE *device);
 
-/* 1 and the socket as the driver knows it, below what others have put around it; 0 if it is none. */
-int plx__afd_socket(plx_fd fd, HANDLE *socket, uint32_t *calls);
+/* What tells sockets apart: hashes of their addresses. */
+typedef struct plx__afd_identity {
+    uint64_t local; /* 0: none yet */
+    uint64_t peer;  /* of a stream, whose addresses stay what they are from then on; 0: none */
+} plx__afd_identity;
 
-/* A hash of a socket's two addresses; 0 if it has none yet. */
-uint64_t plx__afd_identity(plx_fd fd, uint32_t *calls);
+/*
+ * Whether it is a socket; then also as the driver knows it, below what others have put around
+ * it, and its identity.
+ */
+bool plx__afd_socket(plx_fd fd, HANDLE *socket, plx__afd_identity *identity, uint32_t *calls);
+
+/* Of a stream's number: whether it names another one now, as far as addresses can tell. */
+bool plx__afd_changed(plx_fd fd, const plx__afd_identity *was, uint32_t *calls);
 
 /* Asks; a completion follows whenever it returns 0. -EBADF if it is not an open socket any more. */
 int plx__afd_arm(HANDLE device, HANDLE socket, uint32_t events, plx__afd_poll *poll);

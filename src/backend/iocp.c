@@ -11,7 +11,7 @@
  * The traps: the kernel writes into an operation until its completion was taken from the port,
  * so that one outlives its registration. A socket has one operation at a time: another interest
  * cancels it, and the completion arms the next. What a completion says may be over when it is
- * taken: one of an operation that an earlier wait has armed, or nobody's wait, is looked at again.
+ * taken: unless this wait has armed it, or slept until it came, there is a second look.
  * Nothing tells whether a number still names the same socket; its addresses have to do.
  */
 #include "os/config.h"
@@ -21,14 +21,14 @@
 #include "os/clock.h"
 
 #if PLX__HAS_IOCP
-#include "backend/afd.h"
+#include "backend/afd_groups.h"
 #include "backend/waitable.h"
 #include "os/lock.h"
 
 #include <string.h>
 
-/* Taken from the port at once; sockets to a handle of AFD, whose time grows with their square. */
-enum { IOCP_BATCH = 64, IOCP_SHARE = 32 };
+/* Taken from the port at once. */
+enum { IOCP_BATCH = 64 };
 
 /* Until the closing of a poller gives its operations up, to the kernel: they are lost memory. */
 enum { IOCP_FAILURES = 100 };
@@ -38,18 +38,12 @@ enum { IOCP_FAILURES = 100 };
 
 typedef struct iocp_source iocp_source;
 
-typedef struct iocp_group {
-    HANDLE device;
-    unsigned sockets;
-    struct iocp_group *next, **link; /* those with room, or those without */
-} iocp_group;
-
 struct iocp_source {
     plx__afd_poll poll;       /* first: a completion has its address */
     plx__waitable waitable;   /* instead, if there is no group */
-    iocp_group *group;
+    plx__afd_group *group;
     HANDLE socket;            /* as AFD knows it */
-    uint64_t identity;
+    plx__afd_identity identity;
     plx__key key;
     uint32_t flags;
     uint32_t events;          /* what the poll was armed for */
@@ -69,7 +63,7 @@ struct iocp_state {
     plx__lock lock;       /* what follows; not held while a wait sleeps */
     plx__pages places;    /* number -> its source (iocp_source *) */
     iocp_source *due, **due_end; /* in the order of their reports, so that all take turns */
-    iocp_group *open, *full;
+    plx__afd_groups groups;
     size_t outstanding;   /* completions to come */
     uint64_t visits;
     unsigned inside;      /* waits that sleep */
@@ -124,6 +118,7 @@ static int iocp_init(void *state, const plx_allocator *memory)
         goto close_look;
     iocp_open_timer(pt);
     pt->memory = memory;
+    pt->groups = (plx__afd_groups){.memory = memory, .port = pt->port};
     pt->due_end = &pt->due;
     plx__pages_init(&pt->places, memory, sizeof(iocp_source *));
     return 0;
@@ -135,63 +130,6 @@ close_port:
     return rc;
 }
 
-/* ---- Groups of sockets that share a handle of AFD; under the lock ------------ */
-
-static void iocp_group_unlink(iocp_group *group)
-{
-    *group->link = group->next;
-    if (group->next)
-        group->next->link = group->link;
-}
-
-static void iocp_group_link(iocp_group *group, iocp_group **list)
-{
-    group->next = *list;
-    group->link = list;
-    if (group->next)
-        group->next->link = &group->next;
-    *list = group;
-}
-
-static int iocp_group_make(struct iocp_state *pt, uint32_t *calls)
-{
-    iocp_group *group = plx__memory_get(pt->memory, sizeof *group);
-    int rc = group ? plx__afd_open(pt->port, &group->device) : -ENOMEM;
-
-    *calls += 2;
-    if (rc < 0)
-        plx__memory_put(pt->memory, group);
-    else
-        iocp_group_link(group, &pt->open);
-    return rc;
-}
-
-static int iocp_group_join(struct iocp_state *pt, iocp_source *source, uint32_t *calls)
-{
-    int rc = pt->open ? 0 : iocp_group_make(pt, calls);
-
-    if (rc < 0)
-        return rc;
-    source->group = pt->open;
-    if (++source->group->sockets == IOCP_SHARE) {
-        iocp_group_unlink(source->group);
-        iocp_group_link(source->group, &pt->full);
-    }
-    return 0;
-}
-
-static void iocp_group_leave(struct iocp_state *pt, iocp_group *group)
-{
-    iocp_group_unlink(group);
-    if (--group->sockets > 0) {
-        iocp_group_link(group, &pt->open);
-        return;
-    }
-    if (group->device)
-        plx__win32_close(group->device);
-    plx__memory_put(pt->memory, group);
-}
-
 /* ---- Sources; under the lock but for the first two --------------------------- */
 
 static int iocp_source_make(struct iocp_state *pt, plx_fd fd, iocp_source **source, uint32_t *calls)
@@ -201,9 +139,7 @@ static int iocp_source_make(struct iocp_state *pt, plx_fd fd, iocp_source **sour
 
     if (!made)
         return -ENOMEM;
-    if (plx__afd_socket(fd, &made->socket, calls))
-        made->identity = plx__afd_identity(fd, calls);
-    else
+    if (!plx__afd_socket(fd, &made->socket, &made->identity, calls))
         rc = plx__waitable_open(&made->waitable, fd, pt->port, calls);
     if (rc < 0)
         plx__memory_put(pt->memory, made);
@@ -216,7 +152,7 @@ static int iocp_source_make(struct iocp_state *pt, plx_fd fd, iocp_source **sour
 static void iocp_source_free(struct iocp_state *pt, iocp_source *source)
 {
     if (source->group)
-        iocp_group_leave(pt, source->group);
+        plx__afd_leave(&pt->groups, source->group);
     else if (!source->socket)
         plx__waitable_close(&source->waitable);
     plx__memory_put(pt->memory, source);
@@ -237,7 +173,15 @@ static bool iocp_same(const iocp_source *one, const iocp_source *other, plx_fd f
         return false;
     if (!one->socket)
         return plx__waitable_is(&one->waitable, fd);
-    return one->identity == other->identity && (one->identity || one->armed);
+    return one->identity.local == other->identity.local && one->identity.peer == other->identity.peer &&
+           (one->identity.local || one->armed);
+}
+
+/* Whether the number of a source names another file now. */
+static bool iocp_changed(const iocp_source *source, plx_fd fd, uint32_t *calls)
+{
+    return source->socket ? plx__afd_changed(fd, &source->identity, calls)
+                          : !plx__waitable_is(&source->waitable, fd);
 }
 
 static void iocp_due(struct iocp_state *pt, iocp_source *source)
@@ -354,7 +298,7 @@ static int iocp_add(void *state, const plx__watch *watch, uint32_t *calls)
     else if (*place && iocp_same(*place, source, fd))
         rc = -EEXIST;
     else if (source->socket)
-        rc = iocp_group_join(pt, source, calls);
+        rc = plx__afd_join(&pt->groups, &source->group, calls);
     if (rc == 0)
         rc = iocp_renew(pt, source, calls);
     if (rc == 0 && *place) {
@@ -379,8 +323,10 @@ static int iocp_modify(void *state, const plx__watch *was, const plx__watch *now
     ++*calls;
     plx__lock_take(&pt->lock);
     iocp_source *source = *iocp_place(pt, now->key.fd);
-    if (!open || source->gone) {
-        rc = open ? -ENOENT : -EBADF;
+    if (!open) {
+        rc = -EBADF;
+    } else if (source->gone || iocp_changed(source, fd, calls)) {
+        rc = -ENOENT;
     } else {
         source->flags = now->flags;
         rc = iocp_renew(pt, source, calls);
@@ -435,7 +381,7 @@ static int iocp_take(struct iocp_state *pt, OVERLAPPED_ENTRY *entries, int room,
     return rc == -ETIMEDOUT ? 0 : rc < 0 ? rc : (int)count;
 }
 
-/* Before it sleeps: arms what is due. False if some of it has to wait. */
+/* Before it takes anything: arms what is due. False if some of it has to wait. */
 static bool iocp_arm_due(struct iocp_state *pt, uint64_t visit, uint32_t *calls)
 {
     bool all = true;
@@ -448,15 +394,22 @@ static bool iocp_arm_due(struct iocp_state *pt, uint64_t visit, uint32_t *calls)
     return all;
 }
 
+/* One wait, and how it takes what has completed. */
+typedef struct iocp_visit {
+    uint64_t number;
+    bool fresh; /* this completed in its sleep: it is as it says */
+    bool again; /* something was armed again */
+} iocp_visit;
+
 /* What a completed source has to say, in AFD's events. */
-static uint32_t iocp_events(struct iocp_state *pt, iocp_source *source, uint64_t visit, uint32_t *calls)
+static uint32_t iocp_events(struct iocp_state *pt, iocp_source *source, const iocp_visit *visit, uint32_t *calls)
 {
     if (!source->socket)
         return PLX__AFD_RECEIVE;
     uint32_t wanted = plx__afd_events(source->flags);
     uint32_t events = plx__afd_found(&source->poll);
     source->gone = events & PLX__AFD_LOCAL_CLOSE;
-    if (events & wanted && !source->gone && source->visit != visit) {
+    if (events & wanted && !source->gone && !visit->fresh && source->visit != visit->number) {
         ++*calls;
         source->gone = plx__afd_look(pt->look, source->socket, wanted, &events) == -EBADF;
     }
@@ -465,9 +418,9 @@ static uint32_t iocp_events(struct iocp_state *pt, iocp_source *source, uint64_t
 
 /*
  * One completion, with its key for a token; whether there is something to report. What has
- * nothing to say is armed again, and *again says so.
+ * nothing to say is armed again.
  */
-static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, uint64_t visit, plx_event *event, bool *again,
+static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, iocp_visit *visit, plx_event *event,
                              uint32_t *calls)
 {
     pt->outstanding--;
@@ -483,7 +436,7 @@ static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, uint64_
     if (source->gone || !iocp_wants(source))
         return false;
     if (!flags) {
-        *again |= iocp_rearm(pt, source, visit, calls);
+        visit->again |= iocp_rearm(pt, source, visit->number, calls);
         return false;
     }
     if (!(source->flags & PLX_ONESHOT))
@@ -495,8 +448,8 @@ static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, uint64_
 }
 
 /* All that was taken; how many have something to report. */
-static int iocp_collect(struct iocp_state *pt, const OVERLAPPED_ENTRY *entries, int taken, uint64_t visit,
-                        plx__harvest *harvest, plx_event *events, bool *again)
+static int iocp_collect(struct iocp_state *pt, const OVERLAPPED_ENTRY *entries, int taken, iocp_visit *visit,
+                        plx__harvest *harvest, plx_event *events)
 {
     int count = 0;
 
@@ -505,28 +458,18 @@ static int iocp_collect(struct iocp_state *pt, const OVERLAPPED_ENTRY *entries, 
         if ((void *)source == &pt->timer)
             continue; /* the time is up, if it was this wait's */
         if (source)
-            count += iocp_collect_one(pt, source, visit, &events[count], again, &harvest->calls);
+            count += iocp_collect_one(pt, source, visit, &events[count], &harvest->calls);
         else
             harvest->woken = true;
     }
     return count;
 }
 
-/*
- * Sleeps, and collects; what was armed again meanwhile is asked for once more, so that a wait
- * returns what is ready. Who leaves while others sleep arms for them what it has reported.
- */
-static int iocp_gather(struct iocp_state *pt, plx__harvest *harvest, plx_nanos timeout)
+/* As iocp_take, but without the lock meanwhile. */
+static int iocp_sleep(struct iocp_state *pt, OVERLAPPED_ENTRY *entries, plx__harvest *harvest, plx_nanos timeout)
 {
-    OVERLAPPED_ENTRY entries[IOCP_BATCH];
-    int count = 0;
-    bool again;
-
-    plx__lock_take(&pt->lock);
-    uint64_t visit = ++pt->visits;
-    if (!iocp_arm_due(pt, visit, &harvest->calls) && (timeout < 0 || timeout > IOCP_AGAIN))
-        timeout = IOCP_AGAIN;
     bool timed = timeout > 0 && pt->timer.packet && !pt->timing && iocp_set_timer(pt, timeout, &harvest->calls);
+
     pt->timing |= timed;
     pt->inside++;
     plx__lock_drop(&pt->lock);
@@ -538,13 +481,34 @@ static int iocp_gather(struct iocp_state *pt, plx__harvest *harvest, plx_nanos t
         pt->timing = false;
         harvest->calls++;
     }
+    return taken;
+}
+
+/*
+ * Takes what is there, or sleeps; what was armed again is asked for once more, so that a wait
+ * returns what is ready. Who leaves while others sleep arms for them what it has reported.
+ */
+static int iocp_gather(struct iocp_state *pt, plx__harvest *harvest, plx_nanos timeout)
+{
+    OVERLAPPED_ENTRY entries[IOCP_BATCH];
+    int count = 0;
+
+    plx__lock_take(&pt->lock);
+    iocp_visit visit = {.number = ++pt->visits};
+    if (!iocp_arm_due(pt, visit.number, &harvest->calls) && (timeout < 0 || timeout > IOCP_AGAIN))
+        timeout = IOCP_AGAIN;
+    int taken = iocp_take(pt, entries, harvest->room, 0, &harvest->calls);
+    if (taken == 0 && timeout != 0) {
+        visit.fresh = true;
+        taken = iocp_sleep(pt, entries, harvest, timeout);
+    }
     do {
-        again = false;
+        visit.again = false;
         harvest->found = taken;
-        count += iocp_collect(pt, entries, taken, visit, harvest, harvest->events + count, &again);
-        if (again && count < harvest->room)
+        count += iocp_collect(pt, entries, taken, &visit, harvest, harvest->events + count);
+        if (visit.again && count < harvest->room)
             taken = iocp_take(pt, entries, harvest->room - count, 0, &harvest->calls);
-    } while (again && count < harvest->room && taken > 0);
+    } while (visit.again && count < harvest->room && taken > 0);
     if (pt->inside > 0)
         (void)iocp_arm_due(pt, 0, &harvest->calls);
     plx__lock_drop(&pt->lock);
@@ -603,30 +567,20 @@ static void iocp_retire_all(struct iocp_state *pt, uint32_t *calls)
     }
 }
 
-/* With its handle of AFD a poll ends that could not be cancelled. */
-static void iocp_close_devices(iocp_group *list)
-{
-    for (iocp_group *group = list; group; group = group->next) {
-        plx__win32_close(group->device);
-        group->device = NULL;
-    }
-}
-
 static void iocp_fini(void *state, bool forked)
 {
     struct iocp_state *pt = state;
     plx__harvest harvest = {0};
     OVERLAPPED_ENTRY entries[IOCP_BATCH];
-    bool again = false;
+    iocp_visit visit = {0};
     int failures = 0;
 
     (void)forked;
     iocp_retire_all(pt, &harvest.calls);
-    iocp_close_devices(pt->open);
-    iocp_close_devices(pt->full);
+    plx__afd_close(&pt->groups);
     while (pt->outstanding > 0 && failures < IOCP_FAILURES) {
         int taken = iocp_take(pt, entries, IOCP_BATCH, PLX_FOREVER, &harvest.calls);
-        (void)iocp_collect(pt, entries, taken, 0, &harvest, NULL, &again);
+        (void)iocp_collect(pt, entries, taken, &visit, &harvest, NULL);
         failures += taken < 0;
     }
     plx__pages_fini(&pt->places);

@@ -300,6 +300,14 @@ static uint32_t rd_means(const rd_watch *watch, const rd_read *read)
     return read == &watch->main ? PLX_PATH_MODIFIED : PLX_PATH_ATTRIBUTES;
 }
 
+/* Never 0. */
+static uint32_t rd_cookie(rd_state *rd)
+{
+    rd->cookies++;
+    rd->cookies += rd->cookies == 0;
+    return rd->cookies;
+}
+
 /* Keeps account of what is not told: names that were given up, and renames. */
 static void rd_consume(rd_state *rd, rd_watch *watch, rd_read *read)
 {
@@ -309,7 +317,7 @@ static void rd_consume(rd_state *rd, rd_watch *watch, rd_read *read)
     if (change & (PLX_PATH_DELETED | PLX_PATH_MOVED_FROM))
         plx__found_forget(rd, watch, raw->FileName, rd_length(raw));
     if (change & PLX_PATH_MOVED_FROM)
-        watch->cookie = ++rd->cookies ? rd->cookies : ++rd->cookies;
+        watch->cookie = rd_cookie(rd);
     plx__read_consume(read);
     if (read->at >= read->filled)
         rd->turn = watch->next;
@@ -431,6 +439,12 @@ static bool rd_is_folder(rd_state *rd, const rd_watch *watch, const FILE_NOTIFY_
     return rd_identify(rd->wide, &folder, &file) == 0 && folder;
 }
 
+static bool rd_same_file(const rd_file *one, const rd_file *other)
+{
+    return one->volume == other->volume && one->high == other->high && one->low == other->low;
+}
+
+/* After a guard has missed something. What is being deleted is -EACCES. */
 static void rd_look_again(rd_state *rd, rd_watch *watch)
 {
     rd_file file;
@@ -438,20 +452,20 @@ static void rd_look_again(rd_state *rd, rd_watch *watch)
     int rc = rd_identify(watch->path, &folder, &file);
 
     watch->doubtful = false;
-    if (rc < 0 || file.volume != watch->file.volume || file.high != watch->file.high || file.low != watch->file.low)
+    if (rc == 0 ? !rd_same_file(&file, &watch->file) : rc == -ENOENT || rc == -ENOTDIR || rc == -EACCES)
         rd_gone(rd, watch);
+    else
+        rd->lost |= rc < 0;
 }
 
 /* Whether the present change is to be told after all; looks into new folders. */
 static bool rd_settle(rd_state *rd, rd_watch *watch, const FILE_NOTIFY_INFORMATION *raw, uint32_t means)
 {
-    bool told = true;
-
     if (means == PLX_PATH_MODIFIED && watch->folder)
         return !rd_is_folder(rd, watch, raw);
     if (means != PLX_PATH_CREATED || !watch->recursive)
         return true;
-    told = !plx__found_passes(rd, watch, raw->FileName, rd_length(raw));
+    bool told = !plx__found_passes(rd, watch, raw->FileName, rd_length(raw));
     plx__found_look(rd, watch, raw->FileName, rd_length(raw));
     return told;
 }
@@ -467,7 +481,7 @@ static bool rd_take_raw(rd_state *rd, rd_watch *watch, rd_read *read, plx_path_c
     change->changes = means;
     change->cookie = 0;
     if (means & RD_MOVES && watch->cookie == 0)
-        watch->cookie = ++rd->cookies ? rd->cookies : ++rd->cookies;
+        watch->cookie = rd_cookie(rd);
     if (means & RD_MOVES)
         change->cookie = watch->cookie;
     if (means == PLX_PATH_MOVED_TO)

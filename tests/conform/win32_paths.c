@@ -105,6 +105,28 @@ CASE(watch_outlives_the_thread_that_added_it)
     folder_close(&f);
 }
 
+/* What the guards have missed they look for themselves: the watches of these files lose nothing. */
+CASE(full_guard_still_knows_whether_its_path_is_there)
+{
+    folder f = folder_open();
+    make_file(&f, "one");
+    make_file(&f, "two");
+    int one = watch(&f, "one", PLX_PATH_SELF_GONE);
+    int two = watch(&f, "two", PLX_PATH_SELF_GONE);
+    for (int i = 0; i < 600; i++) { /* more than 4 KiB */
+        make_file(&f, "other");
+        remove_file(&f, "other");
+        if (i == 300)
+            remove_file(&f, "one");
+    }
+    NEXT(&f, one, PLX_PATH_SELF_GONE, "");
+    NOTHING(&f);
+    remove_file(&f, "two");
+    NEXT(&f, two, PLX_PATH_SELF_GONE, "");
+    NOTHING(&f);
+    folder_close(&f);
+}
+
 /* ---- Calls that fail --------------------------------------------------------------- */
 
 static plx__win32_sources_calls real;
@@ -254,6 +276,7 @@ NOT_HERE(path_of_windows_may_be_written_in_each_way)
 NOT_HERE(path_of_windows_may_be_longer_than_260)
 NOT_HERE(root_of_a_drive_can_be_watched)
 NOT_HERE(watch_outlives_the_thread_that_added_it)
+NOT_HERE(full_guard_still_knows_whether_its_path_is_there)
 NOT_HERE(each_call_of_windows_that_fails_leaves_nothing_watched)
 NOT_HERE(read_that_cannot_be_begun_again_ends_the_watch)
 NOT_HERE(new_folder_that_cannot_be_listed_is_an_overflow)

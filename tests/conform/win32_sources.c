@@ -169,14 +169,28 @@ CASE(signals_without_a_console_event_are_einval)
 
 /* ---- Processes ------------------------------------------------------------------- */
 
+/* Ends with this process, whose output it would otherwise hold open, what is in it. */
+static HANDLE open_job(void)
+{
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {0};
+    HANDLE job = CreateJobObjectW(NULL, NULL);
+    CHECK(job != NULL);
+    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+    CHECK(SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits));
+    return job;
+}
+
 /* It runs nothing until it is ended. */
 static PROCESS_INFORMATION child_start(void)
 {
+    static HANDLE job;
     wchar_t program[MAX_PATH];
     STARTUPINFOW startup = {.cb = sizeof startup};
     PROCESS_INFORMATION child;
+    job = job ? job : open_job();
     CHECK(GetModuleFileNameW(NULL, program, MAX_PATH) > 0);
     CHECK(CreateProcessW(program, NULL, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL, NULL, &startup, &child));
+    CHECK(AssignProcessToJobObject(job, child.hProcess));
     CHECK(CloseHandle(child.hThread));
     return child;
 }
