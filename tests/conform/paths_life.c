@@ -103,16 +103,18 @@ static void watch_unreadable(void *argument)
     folder_close(&f);
 }
 
+#else
+static void watch_unreadable(void *argument)
+{
+    (void)argument;
+    SKIP("modes mean nothing on Windows");
+}
+#endif
+
 CASE(a_folder_that_may_not_be_read_is_eacces)
 {
     CHECK_EQ(in_child(watch_unreadable, NULL), 0);
 }
-#else
-CASE(a_folder_that_may_not_be_read_is_eacces)
-{
-    SKIP("modes mean nothing on Windows");
-}
-#endif
 
 CASE(what_cannot_be_seen_is_enotsup)
 {
@@ -424,17 +426,26 @@ CASE(what_was_read_ahead_has_an_event)
     folder_close(&f);
 }
 
-/* To the poll backend a closed eventfd and the object's descriptor look like one file. */
+static plx_fd open_eventfd(void)
+{
 #if PLX__HAS_EPOLL
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    CHECK(fd >= 0);
+    return fd;
+#else
+    SKIP("no eventfd, which looks like %s", "an object's descriptor");
+#endif
+}
+
+/* To the poll backend a closed eventfd and the object's descriptor look like one file. */
 CASE(number_that_was_closed_while_registered_may_become_an_objects)
 {
     need_events();
     plx_poller *poller = open_poller();
     plx_registry *registry = plx_poller_registry(poller);
-    int number = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    CHECK(number >= 0);
+    plx_fd number = open_eventfd();
     CHECK_RC(plx_register(registry, number, 1, PLX_READABLE), 0);
-    close(number);
+    close_fd(number);
     folder f = folder_open_on(poller);
     CHECK_RC(plx_lookup(registry, number, NULL, NULL), -ENOENT);
     CHECK_EQ(stats_of(poller).registered, 0);
@@ -443,9 +454,3 @@ CASE(number_that_was_closed_while_registered_may_become_an_objects)
     NEXT(&f, w, PLX_PATH_CREATED, "file");
     folder_close(&f);
 }
-#else
-CASE(number_that_was_closed_while_registered_may_become_an_objects)
-{
-    SKIP("no eventfd, which looks like %s", "an object's descriptor");
-}
-#endif
