@@ -8,7 +8,7 @@
 #include "processes.h"
 
 #include <sys/resource.h>
-#ifdef __linux__
+#if PLX__HAS_EPOLL
 #include <sys/syscall.h>
 #endif
 
