@@ -621,8 +621,9 @@ PLX_API int plx_timer_cancel(plx_registry *registry, plx_timer timer);
  *
  * The receiver reports PLX_CHANNEL with its token, with each wait for as long as messages
  * are left. The last sender's release makes an event with PLX_READ_CLOSED in it, also when
- * messages are left, and once when none are. (A message that is being sent may have its event
- * a moment before it can be received; recv then gives -EAGAIN, and another event follows.)
+ * messages are left, and once: whoever has seen it takes what is left until -EPIPE. (A
+ * message that is being sent may have its event a moment before it can be received; recv
+ * then gives -EAGAIN, and another event follows.)
  */
 typedef struct plx_sender   plx_sender;
 typedef struct plx_receiver plx_receiver;

@@ -34,6 +34,7 @@ struct channel {
     plx_sender *sender;
     plx_receiver *receiver;
     uint32_t next[SENDERS];
+    bool last;  /* PLX_READ_CLOSED was told: no event follows the last message */
     bool ended; /* -EPIPE was seen, or it is closed */
 };
 
@@ -131,10 +132,12 @@ static int take_all(struct channel *channel, size_t most)
     return count;
 }
 
-static void take_from(struct channel *channel, random_state *random)
+static void take_from(struct channel *channel, uint32_t flags, random_state *random)
 {
     pthread_mutex_lock(&channel->lock);
-    if (!channel->ended && take_all(channel, 1 + random_below(random, 500)) == -EPIPE) {
+    channel->last |= (flags & PLX_READ_CLOSED) != 0;
+    size_t most = channel->last ? SIZE_MAX : 1 + random_below(random, 500);
+    if (!channel->ended && take_all(channel, most) == -EPIPE) {
         channel->ended = true;
         atomic_fetch_add(&ended, 1);
     }
@@ -154,7 +157,7 @@ static void *wait_along(void *argument)
         CHECK(count >= 0 || count == -ECANCELED);
         for (int i = 0; i < count; i++) {
             CHECK(events[i].token < CHANNELS && events[i].flags & PLX_CHANNEL);
-            take_from(&channels[events[i].token], &random);
+            take_from(&channels[events[i].token], events[i].flags, &random);
         }
     }
     int rc = count >= 0 ? plx_notify(plx_poller_registry(poller)) : 0; /* for the other one */
