@@ -4,16 +4,18 @@
  *
  * The kernel's traps: a registration is up to three knotes, one for each filter, each told and
  * changed by itself. They belong to a number and go when it is closed, whatever duplicates live.
- * EV_ADD of what is there succeeds, and changes all but the mode; without EV_ADD some systems
- * change nothing, some do: so knotes are made anew. Of a descriptor that was closed and used
- * again identities say nothing (sockets have none): the kernel is asked for its knotes.
+ * EV_ADD of what is there succeeds, and changes all but the mode; nor does it enable, whatever the
+ * manual pages say; without EV_ADD OpenBSD changes nothing, others do: so knotes are made anew. Of
+ * a descriptor that was closed and used again identities say nothing (sockets have none): the
+ * kernel is asked for its knotes.
  *
  * Every registration has a knote for READ, be it disabled: its being there says that the
  * registration is. Where reading is not asked for, it is a guard that sees the end alone:
  * with a mark that no data reaches, and EV_CLEAR, because systems know such marks for sockets
- * only, or cut them, and because the end of reading may be nothing that was asked for. The knote
- * for EXCEPT has EV_CLEAR as well: some systems have it report ends. Where the mode is level, they
- * are made anew after each report.
+ * only, or cut them, and because the end of reading may be nothing that was asked for. OpenBSD has
+ * no such knote of a FIFO that is open for writing alone; then the one for WRITE is all that. The
+ * knote for EXCEPT has EV_CLEAR as well: macOS has it report data and ends, with the socket's
+ * error where its notes are. Where the mode is level, they are made anew after each report.
  *
  * A wake may be made in the handler of a signal: kevent is a system call like write.
  */
@@ -168,7 +170,7 @@ static int kq_count_adds(struct kevent *changes, const plx__watch *watch)
     return count;
 }
 
-/* What is there of a registration is taken out: what the kernel said of the knote for READ. */
+/* What is there of a registration is taken out: 0, or what the kernel said of the knote for READ. */
 static int kq_take_out(struct kq_state *kq, const plx__watch *watch, uint32_t *calls)
 {
     struct kevent changes[KQ_FILTERS];
@@ -177,7 +179,9 @@ static int kq_take_out(struct kq_state *kq, const plx__watch *watch, uint32_t *c
         kq_set(&changes[which], watch, which, EV_DELETE);
     int rc = plx__kqueue_changes(kq->kq, changes, KQ_USED);
     ++*calls;
-    return rc < 0 ? rc : -(int)changes[KQ_READ].data;
+    if (rc < 0)
+        return rc;
+    return changes[KQ_WRITE].data == 0 ? 0 : -(int)changes[KQ_READ].data;
 }
 
 /* A pipe that nobody reads any more, and whose kernel has no knote for writing then: a guard sees the end. */
@@ -188,13 +192,25 @@ static int kq_put_guard(struct kq_state *kq, const plx__watch *watch, uint32_t *
 
     guarded.flags = (watch->flags & PLX_READABLE) | PLX_READ_CLOSED;
     kq_set_read(&change, &guarded);
+    change.flags |= EV_ENABLE;
+    ++*calls;
+    return plx__kqueue_change(kq->kq, &change);
+}
+
+/* A FIFO whose kernel has no knote for reading it, if the one for writing was not asked for. */
+static int kq_put_writer(struct kq_state *kq, const plx__watch *watch, uint32_t *calls)
+{
+    struct kevent change;
+
+    kq_set(&change, watch, KQ_WRITE, EV_ADD | EV_CLEAR | (watch->flags ? 0u : EV_DISABLE));
     ++*calls;
     return plx__kqueue_change(kq->kq, &change);
 }
 
 /*
  * What has no such filter (a kqueue is never written) has nothing of that kind to report. That it
- * cannot be waited for at all is one error on every system.
+ * cannot be waited for at all is one error on every system. Of the writing end of a pipe that
+ * nobody reads FreeBSD and OpenBSD say EPIPE, and NetBSD says EBADF; macOS has a knote.
  */
 static int kq_put_in(struct kq_state *kq, const plx__watch *watch, uint32_t *calls)
 {
@@ -206,12 +222,14 @@ static int kq_put_in(struct kq_state *kq, const plx__watch *watch, uint32_t *cal
     ++*calls;
     if (rc >= 0)
         rc = -(int)changes[0].data;
+    if (rc == -EINVAL && plx__is_pipe((int)watch->key.fd))
+        rc = watch->flags & PLX_WRITABLE ? -(int)changes[1].data : kq_put_writer(kq, watch, calls);
     if (rc == -EINVAL || rc == -ENODEV || rc == -EOPNOTSUPP)
         rc = -EPERM;
     for (int i = 1; i < count && rc >= 0; i++) {
         int error = (int)changes[i].data;
-        ended |= error == EPIPE;
-        rc = error == ENOMEM || error == EBADF ? -error : 0;
+        ended |= error == EPIPE || error == EBADF;
+        rc = error == ENOMEM ? -error : 0;
     }
     if (rc >= 0 && ended && kq_is_guard(watch->flags))
         rc = kq_put_guard(kq, watch, calls);
@@ -221,17 +239,18 @@ static int kq_put_in(struct kq_state *kq, const plx__watch *watch, uint32_t *cal
 }
 
 /*
- * Whether the kernel has the registration that it was told last: a change of the knote for READ
- * into what it is. It may cost an edge-triggered one an edge.
+ * Whether the kernel has the registration that it was told last: a change of the knotes for READ
+ * and WRITE into what they are. What is ready may be one edge more, but where EV_ADD is needed.
  */
 static bool kq_has(struct kq_state *kq, const plx__watch *watch, uint32_t *calls)
 {
-    struct kevent change;
+    struct kevent changes[2];
 
-    kq_set_read(&change, watch);
-    change.flags = 0;
+    kq_set_read(&changes[0], watch);
+    changes[0].flags = 0;
+    kq_set(&changes[1], watch, KQ_WRITE, 0);
     ++*calls;
-    return plx__kqueue_changes(kq->kq, &change, 1) == 1 && change.data == 0;
+    return plx__kqueue_changes(kq->kq, changes, 2) == 2 && (changes[0].data == 0 || changes[1].data == 0);
 }
 
 static int kq_add(void *state, const plx__watch *watch, uint32_t *calls)
@@ -333,7 +352,7 @@ static uint32_t kq_flags(const struct kevent *event)
         return PLX_WRITABLE | (end ? PLX_WRITE_CLOSED : 0) | (end && event->fflags ? PLX_ERROR : 0);
     if (event->filter == EVFILT_READ)
         return PLX_READABLE | (end ? PLX_READ_CLOSED : 0) | (end && event->fflags ? PLX_ERROR : 0);
-    return event->fflags & NOTE_OOB ? PLX_PRIORITY : 0;
+    return !end && event->fflags & NOTE_OOB ? PLX_PRIORITY : 0;
 }
 
 /*
