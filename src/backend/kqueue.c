@@ -48,7 +48,7 @@ static const short kq_filters[KQ_FILTERS] = {EVFILT_READ, EVFILT_WRITE, 0};
 
 struct kq_state {
     int kq;
-    int pipe[2];       /* to wake it, where EVFILT_USER is not; else -1 */
+    int ended;         /* to wake it, where EVFILT_USER is not: of a pipe that nobody writes; else -1 */
     plx__lock lock;    /* what follows, and changes; taken under the registry's, or alone */
     plx__pages watches; /* descriptor -> what the kernel was told last (plx__watch); tag 0: nothing */
 };
@@ -61,31 +61,51 @@ static void kq_set(struct kevent *change, const plx__watch *watch, int which, un
 
 /* ---- Open and close -------------------------------------------------------- */
 
+/* With EV_ADD a knote looks at its source again: where that has ended, it is ready each time. */
+static int kq_change_wake(const struct kq_state *kq, bool add)
+{
+    const uint32_t tag = PLX__WAKE_TAG;
+    struct kevent change;
+
+#ifdef PLX__KQUEUE_USER
+    if (kq->ended < 0)
+        EV_SET(&change, 0, PLX__KQUEUE_USER, add ? EV_ADD | EV_CLEAR : 0, add ? 0 : NOTE_TRIGGER, 0, 0);
+    else
+#endif
+        EV_SET(&change, kq->ended, EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0, 0);
+    (void)add;
+    memcpy(&change.udata, &tag, sizeof tag);
+    return plx__kqueue_change(kq->kq, &change);
+}
+
+/* Before anything waits: what being added has made ready is taken. */
+static int kq_add_end(struct kq_state *kq)
+{
+    struct kevent event;
+    int ends[2];
+    int rc = plx__pipe(ends);
+
+    if (rc < 0)
+        return rc;
+    plx__close(ends[1]);
+    kq->ended = ends[0];
+    rc = kq_change_wake(kq, true);
+    if (rc >= 0)
+        rc = plx__kqueue_wait(kq->kq, &event, 1, 0);
+    if (rc < 0)
+        plx__close(kq->ended);
+    return rc < 0 ? rc : 0;
+}
+
 static int kq_add_wake(struct kq_state *kq)
 {
-    plx__watch wake = {.key = {.tag = PLX__WAKE_TAG}};
-    struct kevent change;
-    int rc;
-
-    kq->pipe[0] = kq->pipe[1] = -1;
+    kq->ended = -1;
 #ifdef PLX__KQUEUE_USER
-    EV_SET(&change, 0, PLX__KQUEUE_USER, EV_ADD | EV_CLEAR, 0, 0, 0);
-    memcpy(&change.udata, &wake.key.tag, sizeof wake.key.tag);
-    rc = plx__kqueue_change(kq->kq, &change);
+    int rc = kq_change_wake(kq, true);
     if (rc != -EINVAL) /* a kernel that is older than its headers */
         return rc;
 #endif
-    rc = plx__pipe(kq->pipe);
-    if (rc < 0)
-        return rc;
-    wake.key.fd = (uint32_t)kq->pipe[0];
-    kq_set(&change, &wake, KQ_READ, EV_ADD | EV_CLEAR);
-    rc = plx__kqueue_change(kq->kq, &change);
-    if (rc < 0) {
-        plx__close(kq->pipe[0]);
-        plx__close(kq->pipe[1]);
-    }
-    return rc;
+    return kq_add_end(kq);
 }
 
 static int kq_init(void *state, const plx_allocator *memory)
@@ -100,15 +120,13 @@ static int kq_init(void *state, const plx_allocator *memory)
         goto close_kq;
     rc = plx__lock_init(&kq->lock);
     if (rc < 0)
-        goto close_pipe;
+        goto close_ended;
     plx__pages_init(&kq->watches, memory, sizeof(plx__watch));
     return 0;
 
-close_pipe:
-    if (kq->pipe[0] >= 0) {
-        plx__close(kq->pipe[0]);
-        plx__close(kq->pipe[1]);
-    }
+close_ended:
+    if (kq->ended >= 0)
+        plx__close(kq->ended);
 close_kq:
     plx__close(kq->kq);
     return rc;
@@ -119,10 +137,8 @@ static void kq_fini(void *state, bool forked)
 {
     struct kq_state *kq = state;
 
-    if (kq->pipe[0] >= 0) {
-        plx__close(kq->pipe[0]);
-        plx__close(kq->pipe[1]);
-    }
+    if (kq->ended >= 0)
+        plx__close(kq->ended);
     if (forked && !plx__lock_try(&kq->lock))
         return; /* a fork has cut another thread's work in two: it is left */
     plx__pages_fini(&kq->watches);
@@ -259,7 +275,7 @@ static int kq_add(void *state, const plx__watch *watch, uint32_t *calls)
     plx__identity identity;
     int fd = (int)watch->key.fd;
 
-    if (fd == kq->kq || fd == kq->pipe[0] || fd == kq->pipe[1])
+    if (fd == kq->kq || fd == kq->ended)
         return -EINVAL;
     int rc = plx__identify(fd, &identity);
     ++*calls;
@@ -476,41 +492,14 @@ static int kq_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
     return count < 0 ? count : kept;
 }
 
-/* Each byte is an edge of the pipe; when it is full, and a write that fails is none, it is emptied. */
-static int kq_wake_pipe(struct kq_state *kq, uint32_t *calls)
-{
-    char drained[4096];
-    int rc;
-
-    while ((rc = plx__write(kq->pipe[1], "", 1)) == -EINTR || rc == -EAGAIN) {
-        ++*calls;
-        if (rc == -EAGAIN) {
-            (void)plx__read(kq->pipe[0], drained, sizeof drained);
-            ++*calls;
-        }
-    }
-    ++*calls;
-    return rc < 0 ? rc : 0;
-}
-
 static int kq_wake(void *state, uint32_t *calls)
 {
-    struct kq_state *kq = state;
-    int rc = 0;
+    int rc;
 
-    if (kq->pipe[0] >= 0)
-        return kq_wake_pipe(kq, calls);
-#ifdef PLX__KQUEUE_USER
-    const uint32_t tag = PLX__WAKE_TAG;
-    struct kevent trigger;
-
-    EV_SET(&trigger, 0, PLX__KQUEUE_USER, 0, NOTE_TRIGGER, 0, 0);
-    memcpy(&trigger.udata, &tag, sizeof tag);
     do {
-        rc = plx__kqueue_change(kq->kq, &trigger);
+        rc = kq_change_wake(state, false);
         ++*calls;
     } while (rc == -EINTR);
-#endif
     return rc;
 }
 

@@ -22,7 +22,7 @@ static void *wait_for_one(void *unused)
 }
 
 #ifdef PLX__KQUEUE_USER
-/* A kernel without EVFILT_USER: the poller takes a pipe. */
+/* A kernel without EVFILT_USER: the poller takes a pipe that has ended. */
 static int kevent_without_user(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                                int capacity, const struct timespec *timeout)
 {
@@ -40,6 +40,8 @@ static void stuff(plx_backend backend)
         seam_fail(SEAM_PORT_SEND, 1, EAGAIN);
         return;
     }
+    if (backend == PLX_BACKEND_KQUEUE) /* its pipe is never full: nobody writes it */
+        return;
     if (backend == PLX_BACKEND_EPOLL) {
         uint64_t most = UINT64_MAX - 1, drained;
         int fd = atomic_load(&seam.last_eventfd);

@@ -47,7 +47,7 @@ int __wrap_close(int fd);
 int __real_dup2(int from, int onto);
 int __wrap_dup2(int from, int onto);
 
-enum { BUCKETS = 1 << 14, HIGH_NUMBER = 12000, BATCH = 256 };
+enum { BUCKETS = 1 << 14, HIGH_NUMBER = DOUBLE_NUMBERS, BATCH = 256 };
 
 #ifdef DOUBLE_PLAIN
 enum { PLAIN = 1 };
@@ -342,7 +342,12 @@ static int timer_set(struct knote *knote)
 
 static int timer_attach(struct knote *knote)
 {
-    knote->number = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+    if (timer < 0)
+        return ENOMEM;
+    knote->number = high_number(timer);
+    __real_close(timer);
     knote->owned = knote->number >= 0;
     return knote->owned ? timer_set(knote) : ENOMEM;
 }
