@@ -380,14 +380,20 @@ static int vnode_attach(struct knote *knote)
     return knote->watch < 0 ? errno : 0;
 }
 
+static void queue_read_inotify(struct queue *queue);
+
+/* What inotify has to say of that makes the queue readable no more. */
 static void vnode_detach(struct knote *knote)
 {
     struct knote *other = knote->queue->knotes;
 
     while (other && (other == knote || other->event.filter != EVFILT_VNODE || other->watch != knote->watch))
         other = other->next;
-    if (!other)
+    if (!other) {
         inotify_rm_watch(knote->queue->inotify, knote->watch);
+        knote->watch = -1;
+        queue_read_inotify(knote->queue);
+    }
 }
 
 static unsigned vnode_notes(const struct knote *knote, const struct inotify_event *event)
@@ -434,9 +440,9 @@ static void queue_read_inotify(struct queue *queue)
 
 static void knote_free(struct knote *knote)
 {
-    knote_deactivate(knote);
     if (knote->event.filter == EVFILT_VNODE && knote->watch >= 0)
         vnode_detach(knote);
+    knote_deactivate(knote);
     knote_leave(knote);
     if (knote->owned)
         __real_close(knote->number);
