@@ -440,7 +440,11 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *           POLLRDHUP it looks at stream sockets that are readable instead: PLX_READ_CLOSED
  *           comes once what is before the end was read, and without PLX_READABLE it is
  *           -ENOTSUP. With kqueue PLX_PRIORITY is -ENOTSUP on FreeBSD and NetBSD, and a second register of an
- *           edge-triggered registration, refused with -EEXIST, may make an event.
+ *           edge-triggered registration, refused with -EEXIST, may make an event; a socket that
+ *           shut its own writing half has PLX_WRITE_CLOSED; an error that a datagram socket has
+ *           pending (ICMP) makes it readable and writable, and is no PLX_ERROR. macOS does not
+ *           tell that the other side of a FIFO (mkfifo) is gone, and FreeBSD tells its writer only
+ *           with PLX_WRITABLE.
  *           On Windows WSAStartup is the program's; until then a socket is -EPERM. A socket is
  *           known by its addresses: one that was bound or connected since may be
  *           registered a second time, in place of the first; after a close without deregister one

@@ -364,12 +364,19 @@ static inline int seam_kqueue(void)
     return seam_fails(SEAM_KQUEUE) ? -1 : seam.kqueue.kqueue();
 }
 
+static inline bool seam_kevent_wakes(const struct kevent *changes, int change_count)
+{
+#ifdef PLX__KQUEUE_USER
+    return change_count == 1 && changes->filter == PLX__KQUEUE_USER && changes->fflags & NOTE_TRIGGER;
+#else /* an end that is looked at again */
+    return change_count == 1 && changes->filter == EVFILT_READ && changes->flags == (EV_ADD | EV_CLEAR);
+#endif
+}
+
 static inline int seam_kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                               int capacity, const struct timespec *timeout)
 {
-    bool wakes = change_count == 1 && changes->filter == PLX__KQUEUE_USER && changes->fflags & NOTE_TRIGGER;
-
-    return seam_fails(wakes ? SEAM_KEVENT_WAKE : SEAM_KEVENT)
+    return seam_fails(seam_kevent_wakes(changes, change_count) ? SEAM_KEVENT_WAKE : SEAM_KEVENT)
                ? -1
                : seam.kqueue.kevent(kq, changes, change_count, events, capacity, timeout);
 }

@@ -4,16 +4,18 @@
  *
  * The kernel's traps: a registration is up to three knotes, one for each filter, each told and
  * changed by itself. They belong to a number and go when it is closed, whatever duplicates live.
- * EV_ADD of what is there succeeds, and changes all but the mode; without EV_ADD some systems
- * change nothing, some do: so knotes are made anew. Of a descriptor that was closed and used
- * again identities say nothing (sockets have none): the kernel is asked for its knotes.
+ * EV_ADD of what is there succeeds, and changes all but the mode; nor does it enable, whatever the
+ * manual pages say; without EV_ADD OpenBSD changes nothing, others do: so knotes are made anew. Of
+ * a descriptor that was closed and used again identities say nothing (sockets have none): the
+ * kernel is asked for its knotes.
  *
  * Every registration has a knote for READ, be it disabled: its being there says that the
  * registration is. Where reading is not asked for, it is a guard that sees the end alone:
  * with a mark that no data reaches, and EV_CLEAR, because systems know such marks for sockets
- * only, or cut them, and because the end of reading may be nothing that was asked for. The knote
- * for EXCEPT has EV_CLEAR as well: some systems have it report ends. Where the mode is level, they
- * are made anew after each report.
+ * only, or cut them, and because the end of reading may be nothing that was asked for. OpenBSD has
+ * no such knote of a FIFO that is open for writing alone; then the one for WRITE is all that. The
+ * knote for EXCEPT has EV_CLEAR as well: macOS has it report data and ends, with the socket's
+ * error where its notes are. Where the mode is level, they are made anew after each report.
  *
  * A wake may be made in the handler of a signal: kevent is a system call like write.
  */
@@ -46,7 +48,7 @@ static const short kq_filters[KQ_FILTERS] = {EVFILT_READ, EVFILT_WRITE, 0};
 
 struct kq_state {
     int kq;
-    int pipe[2];       /* to wake it, where EVFILT_USER is not; else -1 */
+    int ended;         /* to wake it, where EVFILT_USER is not: of a pipe that nobody writes; else -1 */
     plx__lock lock;    /* what follows, and changes; taken under the registry's, or alone */
     plx__pages watches; /* descriptor -> what the kernel was told last (plx__watch); tag 0: nothing */
 };
@@ -59,31 +61,51 @@ static void kq_set(struct kevent *change, const plx__watch *watch, int which, un
 
 /* ---- Open and close -------------------------------------------------------- */
 
+/* With EV_ADD a knote looks at its source again: where that has ended, it is ready each time. */
+static int kq_change_wake(const struct kq_state *kq, bool add)
+{
+    const uint32_t tag = PLX__WAKE_TAG;
+    struct kevent change;
+
+#ifdef PLX__KQUEUE_USER
+    if (kq->ended < 0)
+        EV_SET(&change, 0, PLX__KQUEUE_USER, add ? EV_ADD | EV_CLEAR : 0, add ? 0 : NOTE_TRIGGER, 0, 0);
+    else
+#endif
+        EV_SET(&change, kq->ended, EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0, 0);
+    (void)add;
+    memcpy(&change.udata, &tag, sizeof tag);
+    return plx__kqueue_change(kq->kq, &change);
+}
+
+/* Before anything waits: what being added has made ready is taken. */
+static int kq_add_end(struct kq_state *kq)
+{
+    struct kevent event;
+    int ends[2];
+    int rc = plx__pipe(ends);
+
+    if (rc < 0)
+        return rc;
+    plx__close(ends[1]);
+    kq->ended = ends[0];
+    rc = kq_change_wake(kq, true);
+    if (rc >= 0)
+        rc = plx__kqueue_wait(kq->kq, &event, 1, 0);
+    if (rc < 0)
+        plx__close(kq->ended);
+    return rc < 0 ? rc : 0;
+}
+
 static int kq_add_wake(struct kq_state *kq)
 {
-    plx__watch wake = {.key = {.tag = PLX__WAKE_TAG}};
-    struct kevent change;
-    int rc;
-
-    kq->pipe[0] = kq->pipe[1] = -1;
+    kq->ended = -1;
 #ifdef PLX__KQUEUE_USER
-    EV_SET(&change, 0, PLX__KQUEUE_USER, EV_ADD | EV_CLEAR, 0, 0, 0);
-    memcpy(&change.udata, &wake.key.tag, sizeof wake.key.tag);
-    rc = plx__kqueue_change(kq->kq, &change);
+    int rc = kq_change_wake(kq, true);
     if (rc != -EINVAL) /* a kernel that is older than its headers */
         return rc;
 #endif
-    rc = plx__pipe(kq->pipe);
-    if (rc < 0)
-        return rc;
-    wake.key.fd = (uint32_t)kq->pipe[0];
-    kq_set(&change, &wake, KQ_READ, EV_ADD | EV_CLEAR);
-    rc = plx__kqueue_change(kq->kq, &change);
-    if (rc < 0) {
-        plx__close(kq->pipe[0]);
-        plx__close(kq->pipe[1]);
-    }
-    return rc;
+    return kq_add_end(kq);
 }
 
 static int kq_init(void *state, const plx_allocator *memory)
@@ -98,15 +120,13 @@ static int kq_init(void *state, const plx_allocator *memory)
         goto close_kq;
     rc = plx__lock_init(&kq->lock);
     if (rc < 0)
-        goto close_pipe;
+        goto close_ended;
     plx__pages_init(&kq->watches, memory, sizeof(plx__watch));
     return 0;
 
-close_pipe:
-    if (kq->pipe[0] >= 0) {
-        plx__close(kq->pipe[0]);
-        plx__close(kq->pipe[1]);
-    }
+close_ended:
+    if (kq->ended >= 0)
+        plx__close(kq->ended);
 close_kq:
     plx__close(kq->kq);
     return rc;
@@ -117,10 +137,8 @@ static void kq_fini(void *state, bool forked)
 {
     struct kq_state *kq = state;
 
-    if (kq->pipe[0] >= 0) {
-        plx__close(kq->pipe[0]);
-        plx__close(kq->pipe[1]);
-    }
+    if (kq->ended >= 0)
+        plx__close(kq->ended);
     if (forked && !plx__lock_try(&kq->lock))
         return; /* a fork has cut another thread's work in two: it is left */
     plx__pages_fini(&kq->watches);
@@ -168,7 +186,7 @@ static int kq_count_adds(struct kevent *changes, const plx__watch *watch)
     return count;
 }
 
-/* What is there of a registration is taken out: what the kernel said of the knote for READ. */
+/* What is there of a registration is taken out: 0, or what the kernel said of the knote for READ. */
 static int kq_take_out(struct kq_state *kq, const plx__watch *watch, uint32_t *calls)
 {
     struct kevent changes[KQ_FILTERS];
@@ -177,7 +195,9 @@ static int kq_take_out(struct kq_state *kq, const plx__watch *watch, uint32_t *c
         kq_set(&changes[which], watch, which, EV_DELETE);
     int rc = plx__kqueue_changes(kq->kq, changes, KQ_USED);
     ++*calls;
-    return rc < 0 ? rc : -(int)changes[KQ_READ].data;
+    if (rc < 0)
+        return rc;
+    return changes[KQ_WRITE].data == 0 ? 0 : -(int)changes[KQ_READ].data;
 }
 
 /* A pipe that nobody reads any more, and whose kernel has no knote for writing then: a guard sees the end. */
@@ -188,13 +208,25 @@ static int kq_put_guard(struct kq_state *kq, const plx__watch *watch, uint32_t *
 
     guarded.flags = (watch->flags & PLX_READABLE) | PLX_READ_CLOSED;
     kq_set_read(&change, &guarded);
+    change.flags |= EV_ENABLE;
+    ++*calls;
+    return plx__kqueue_change(kq->kq, &change);
+}
+
+/* A FIFO whose kernel has no knote for reading it, if the one for writing was not asked for. */
+static int kq_put_writer(struct kq_state *kq, const plx__watch *watch, uint32_t *calls)
+{
+    struct kevent change;
+
+    kq_set(&change, watch, KQ_WRITE, EV_ADD | EV_CLEAR | (watch->flags ? 0u : EV_DISABLE));
     ++*calls;
     return plx__kqueue_change(kq->kq, &change);
 }
 
 /*
  * What has no such filter (a kqueue is never written) has nothing of that kind to report. That it
- * cannot be waited for at all is one error on every system.
+ * cannot be waited for at all is one error on every system. Of the writing end of a pipe that
+ * nobody reads FreeBSD and OpenBSD say EPIPE, and NetBSD says EBADF; macOS has a knote.
  */
 static int kq_put_in(struct kq_state *kq, const plx__watch *watch, uint32_t *calls)
 {
@@ -206,12 +238,14 @@ static int kq_put_in(struct kq_state *kq, const plx__watch *watch, uint32_t *cal
     ++*calls;
     if (rc >= 0)
         rc = -(int)changes[0].data;
+    if (rc == -EINVAL && plx__is_pipe((int)watch->key.fd))
+        rc = watch->flags & PLX_WRITABLE ? -(int)changes[1].data : kq_put_writer(kq, watch, calls);
     if (rc == -EINVAL || rc == -ENODEV || rc == -EOPNOTSUPP)
         rc = -EPERM;
     for (int i = 1; i < count && rc >= 0; i++) {
         int error = (int)changes[i].data;
-        ended |= error == EPIPE;
-        rc = error == ENOMEM || error == EBADF ? -error : 0;
+        ended |= error == EPIPE || error == EBADF;
+        rc = error == ENOMEM ? -error : 0;
     }
     if (rc >= 0 && ended && kq_is_guard(watch->flags))
         rc = kq_put_guard(kq, watch, calls);
@@ -221,17 +255,18 @@ static int kq_put_in(struct kq_state *kq, const plx__watch *watch, uint32_t *cal
 }
 
 /*
- * Whether the kernel has the registration that it was told last: a change of the knote for READ
- * into what it is. It may cost an edge-triggered one an edge.
+ * Whether the kernel has the registration that it was told last: a change of the knotes for READ
+ * and WRITE into what they are. What is ready may be one edge more, but where EV_ADD is needed.
  */
 static bool kq_has(struct kq_state *kq, const plx__watch *watch, uint32_t *calls)
 {
-    struct kevent change;
+    struct kevent changes[2];
 
-    kq_set_read(&change, watch);
-    change.flags = 0;
+    kq_set_read(&changes[0], watch);
+    changes[0].flags = 0;
+    kq_set(&changes[1], watch, KQ_WRITE, 0);
     ++*calls;
-    return plx__kqueue_changes(kq->kq, &change, 1) == 1 && change.data == 0;
+    return plx__kqueue_changes(kq->kq, changes, 2) == 2 && (changes[0].data == 0 || changes[1].data == 0);
 }
 
 static int kq_add(void *state, const plx__watch *watch, uint32_t *calls)
@@ -240,7 +275,7 @@ static int kq_add(void *state, const plx__watch *watch, uint32_t *calls)
     plx__identity identity;
     int fd = (int)watch->key.fd;
 
-    if (fd == kq->kq || fd == kq->pipe[0] || fd == kq->pipe[1])
+    if (fd == kq->kq || fd == kq->ended)
         return -EINVAL;
     int rc = plx__identify(fd, &identity);
     ++*calls;
@@ -333,7 +368,7 @@ static uint32_t kq_flags(const struct kevent *event)
         return PLX_WRITABLE | (end ? PLX_WRITE_CLOSED : 0) | (end && event->fflags ? PLX_ERROR : 0);
     if (event->filter == EVFILT_READ)
         return PLX_READABLE | (end ? PLX_READ_CLOSED : 0) | (end && event->fflags ? PLX_ERROR : 0);
-    return event->fflags & NOTE_OOB ? PLX_PRIORITY : 0;
+    return !end && event->fflags & NOTE_OOB ? PLX_PRIORITY : 0;
 }
 
 /*
@@ -457,41 +492,14 @@ static int kq_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
     return count < 0 ? count : kept;
 }
 
-/* Each byte is an edge of the pipe; when it is full, and a write that fails is none, it is emptied. */
-static int kq_wake_pipe(struct kq_state *kq, uint32_t *calls)
-{
-    char drained[4096];
-    int rc;
-
-    while ((rc = plx__write(kq->pipe[1], "", 1)) == -EINTR || rc == -EAGAIN) {
-        ++*calls;
-        if (rc == -EAGAIN) {
-            (void)plx__read(kq->pipe[0], drained, sizeof drained);
-            ++*calls;
-        }
-    }
-    ++*calls;
-    return rc < 0 ? rc : 0;
-}
-
 static int kq_wake(void *state, uint32_t *calls)
 {
-    struct kq_state *kq = state;
-    int rc = 0;
+    int rc;
 
-    if (kq->pipe[0] >= 0)
-        return kq_wake_pipe(kq, calls);
-#ifdef PLX__KQUEUE_USER
-    const uint32_t tag = PLX__WAKE_TAG;
-    struct kevent trigger;
-
-    EV_SET(&trigger, 0, PLX__KQUEUE_USER, 0, NOTE_TRIGGER, 0, 0);
-    memcpy(&trigger.udata, &tag, sizeof tag);
     do {
-        rc = plx__kqueue_change(kq->kq, &trigger);
+        rc = kq_change_wake(state, false);
         ++*calls;
     } while (rc == -EINTR);
-#endif
     return rc;
 }
 

@@ -43,7 +43,7 @@ int plx__kqueue_open(void)
     return plx__result(plx__kqueue.kqueue(), saved);
 }
 
-/* Darwin refuses more than about a hundred million seconds; a wait may return early. */
+/* Older Darwins refuse more than a hundred million seconds; a wait may return early. */
 int plx__kqueue_wait(int kq, struct kevent *events, int capacity, plx_nanos timeout)
 {
     int saved = errno;

@@ -18,7 +18,7 @@
 int  plx__process_look(plx_pid pid, plx_exit *status);
 bool plx__process_reap(plx_pid pid);
 
-/* Whether that descriptor names the process for good, or tells of its end and no more. */
+/* Whether that descriptor names the process for good, or tells of its end and no more, perhaps before it is a zombie. */
 #define PLX__PIDFD_NAMES PLX__HAS_EPOLL
 
 /* 0 and a descriptor that is readable once the process has ended; -ENOTSUP where there is none. */

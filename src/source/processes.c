@@ -119,14 +119,6 @@ static void process_fill(plx_process *process, plx_event *event)
     *event = (plx_event){.token = process->token, .flags = PLX_PROCESS};
 }
 
-/* It stays readable for ever. */
-static bool process_report(plx__attachment *attachment, plx_event *event)
-{
-    plx__attachment_unwatch(attachment);
-    process_fill(process_of(attachment), event);
-    return true;
-}
-
 /* ---- Without ---------------------------------------------------------------- */
 
 static plx__taken process_take(plx__source *source, plx_event *event)
@@ -212,6 +204,29 @@ static void process_release(plx_process *process, bool forked)
     if (process->pidfd != PLX__NO_DESCRIPTOR && (!forked || PLX__FORK_INHERITS))
         plx__pidfd_close(process->pidfd);
     process->pidfd = PLX__NO_DESCRIPTOR;
+}
+
+/*
+ * It stays readable for ever. What tells of an end and no more may do so while there is no zombie
+ * yet, and no status: then it is polled from now on.
+ */
+static bool process_report(plx__attachment *attachment, plx_event *event)
+{
+    plx_process *process = process_of(attachment);
+    bool late = false;
+
+    plx__attachment_unwatch(attachment);
+    if (!PLX__PIDFD_NAMES) {
+        plx__lock_take(&processes_lock);
+        late = process_look(process) == 0;
+        if (late)
+            process_release(process, false);
+        plx__lock_drop(&processes_lock);
+    }
+    if (late && process_poll(process) == 0)
+        return false;
+    process_fill(process, event);
+    return true;
 }
 
 static void process_detach(plx__attachment *attachment)

@@ -63,8 +63,8 @@ CASE(disable_does_not_arm_a_oneshot)
 
 CASE(disable_leaves_an_armed_oneshot_armed)
 {
-    fixture s = armed(PLX_READABLE | PLX_PRIORITY);
-    CHECK_RC(plx_disable(s.registry, s.fd, PLX_PRIORITY), 0);
+    fixture s = armed(PLX_READABLE | PLX_WRITABLE);
+    CHECK_RC(plx_disable(s.registry, s.fd, PLX_WRITABLE), 0);
     put(s.peer, 1);
     EXPECT(s.poller, 1, PLX_READABLE);
     EXPECT_SILENCE(s.poller, 0);

@@ -21,8 +21,8 @@ static void *wait_for_one(void *unused)
     return unused;
 }
 
-#if PLX__HAS_KQUEUE
-/* A kernel without EVFILT_USER: the poller takes a pipe. */
+#ifdef PLX__KQUEUE_USER
+/* A kernel without EVFILT_USER: the poller takes a pipe that has ended. */
 static int kevent_without_user(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                                int capacity, const struct timespec *timeout)
 {
@@ -40,6 +40,8 @@ static void stuff(plx_backend backend)
         seam_fail(SEAM_PORT_SEND, 1, EAGAIN);
         return;
     }
+    if (backend == PLX_BACKEND_KQUEUE) /* its pipe is never full: nobody writes it */
+        return;
     if (backend == PLX_BACKEND_EPOLL) {
         uint64_t most = UINT64_MAX - 1, drained;
         int fd = atomic_load(&seam.last_eventfd);
@@ -98,7 +100,7 @@ int main(void)
 {
     watchdog(30);
     seam_install();
-#if PLX__HAS_KQUEUE
+#ifdef PLX__KQUEUE_USER
     plx__kqueue.kevent = kevent_without_user;
 #endif
     for (size_t i = 0; plx__backends[i]; i++) {

@@ -37,7 +37,7 @@ static uint32_t random_interest(random_state *random)
 {
     static const uint32_t interests[] = {PLX_READABLE, PLX_WRITABLE, PLX_READABLE | PLX_WRITABLE,
                                          PLX_PRIORITY, 0};
-    uint32_t interest = interests[random_below(random, 5)];
+    uint32_t interest = interests[random_below(random, 5)] & ~backend->lacks;
     uint32_t mode = random_below(random, 4);
 
     if (mode == 0)

@@ -52,7 +52,7 @@ static int send_too_late(int port, int events, void *user)
 static int trigger_too_late(int kq, const struct kevent *changes, int change_count, struct kevent *events, int capacity,
                             const struct timespec *timeout)
 {
-    if (change_count == 1 && changes->fflags & NOTE_TRIGGER && atomic_exchange(&fails, false))
+    if (seam_kevent_wakes(changes, change_count) && atomic_exchange(&fails, false))
         return too_late();
     return seam.kqueue.kevent(kq, changes, change_count, events, capacity, timeout);
 }

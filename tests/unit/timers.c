@@ -55,7 +55,13 @@ static plx__kqueue_calls kqueue_calls;
 static int failing_kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events, int capacity,
                           const struct timespec *timeout)
 {
-    if (change_count == 1 && changes->fflags & NOTE_TRIGGER && fails())
+#ifdef PLX__KQUEUE_USER
+    bool wakes = change_count == 1 && changes->fflags & NOTE_TRIGGER;
+#else
+    bool wakes = change_count == 1 && changes->filter == EVFILT_READ;
+#endif
+
+    if (wakes && fails())
         return -1;
     return kqueue_calls.kevent(kq, changes, change_count, events, capacity, timeout);
 }

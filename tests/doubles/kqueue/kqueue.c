@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A double of kqueue(2) on Linux, for tests, with the semantics that FreeBSD's manual pages
- * state. A queue is an epoll set, so that it can be waited for and nested; a filter of a
+ * state, and macOS' where FreeBSD has nothing (EXCEPT) or less to deal with (EVFILT_PROC). With
+ * DOUBLE_PLAIN it is the system that makes most trouble: what was added late is missing (EXCEPT,
+ * USER, nanoseconds), a pipe without readers is EBADF as on NetBSD, a FIFO that is open for
+ * writing alone has no knote for READ as on OpenBSD, and a process that has ended is one whose
+ * end is reported at once, as on FreeBSD. A queue is an epoll set, so that it can be waited for and nested; a filter of a
  * descriptor is an entry of its own, so that each has its own edges: the second filter of a
  * descriptor is entered by a duplicate with a high number. What is a filter, a file or a count
  * elsewhere is an eventfd, a pidfd, a timerfd or an inotify here.
@@ -9,11 +13,11 @@
  * Knotes go when their number is closed, whatever duplicates live: the linker wraps close and
  * dup2 of the program. A child of fork has no queue.
  *
- * What it cannot show: the number of a socket's error (fflags says ECONNRESET); a socket that
- * shut its own writing (no EV_EOF for WRITE); low-water marks between one byte and none at all;
+ * What it cannot show: the number of a socket's error (fflags says ECONNRESET); the edge of a
+ * socket that shuts its own writing; low-water marks between one byte and none at all;
  * that pipes are readable and writable at both ends; closing by anything but close and dup2; a
  * descriptor that is closed while another thread adds it; what each BSD does with regular files,
- * which are EPERM here. A process that has ended is ESRCH, as on macOS.
+ * which are EPERM here; the event of a process' end before its zombie.
  */
 #define _GNU_SOURCE
 #include <sys/event.h>
@@ -35,6 +39,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int __real_close(int fd);
@@ -42,7 +47,13 @@ int __wrap_close(int fd);
 int __real_dup2(int from, int onto);
 int __wrap_dup2(int from, int onto);
 
-enum { BUCKETS = 1 << 14, HIGH_NUMBER = 12000, BATCH = 256 };
+enum { BUCKETS = 1 << 14, HIGH_NUMBER = DOUBLE_NUMBERS, BATCH = 256 };
+
+#ifdef DOUBLE_PLAIN
+enum { PLAIN = 1 };
+#else
+enum { PLAIN = 0 };
+#endif
 
 struct queue;
 
@@ -209,6 +220,26 @@ static bool is_pipe(int fd)
     return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
+/* Which has a name, and is open for writing alone. */
+static bool is_fifo_writer(int fd)
+{
+    const long anonymous = 0x50495045; /* PIPEFS_MAGIC */
+    struct statfs status;
+
+    return is_pipe(fd) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY && fstatfs(fd, &status) == 0 &&
+           status.f_type != anonymous;
+}
+
+/* By a write of nothing, which is not for datagrams. */
+static bool is_shut_for_writing(int fd)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+           send(fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
+}
+
 static uint32_t knote_mask(const struct knote *knote)
 {
     uint32_t mask = knote->event.flags & EV_CLEAR ? (uint32_t)EPOLLET : 0;
@@ -219,7 +250,7 @@ static uint32_t knote_mask(const struct knote *knote)
     case EVFILT_WRITE:
         return mask | EPOLLOUT;
     case EVFILT_EXCEPT:
-        return mask | EPOLLPRI;
+        return mask | EPOLLPRI | EPOLLIN | EPOLLRDHUP;
     default:
         return EPOLLIN;
     }
@@ -254,6 +285,8 @@ static int knote_enter(struct knote *knote)
 
     if (knote->event.filter == EVFILT_USER || knote->event.filter == EVFILT_VNODE)
         return 0;
+    if (knote->event.filter == EVFILT_READ && is_fifo_writer(number)) /* never reports */
+        return 0;
     if (epoll_ctl(knote->queue->epoll, EPOLL_CTL_ADD, number, &entry) < 0) {
         if (errno != EEXIST || knote->owned)
             return errno == EEXIST ? 0 : errno;
@@ -280,7 +313,7 @@ static int proc_attach(struct knote *knote)
     if (pidfd < 0)
         return errno == EINVAL ? ESRCH : errno;
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-    if (poll(&ended, 1, 0) != 0) {
+    if (poll(&ended, 1, 0) != 0 && !PLAIN) {
         __real_close(pidfd);
         return ESRCH;
     }
@@ -309,7 +342,12 @@ static int timer_set(struct knote *knote)
 
 static int timer_attach(struct knote *knote)
 {
-    knote->number = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+    if (timer < 0)
+        return ENOMEM;
+    knote->number = high_number(timer);
+    __real_close(timer);
     knote->owned = knote->number >= 0;
     return knote->owned ? timer_set(knote) : ENOMEM;
 }
@@ -342,14 +380,20 @@ static int vnode_attach(struct knote *knote)
     return knote->watch < 0 ? errno : 0;
 }
 
+static void queue_read_inotify(struct queue *queue);
+
+/* What inotify has to say of that makes the queue readable no more. */
 static void vnode_detach(struct knote *knote)
 {
     struct knote *other = knote->queue->knotes;
 
     while (other && (other == knote || other->event.filter != EVFILT_VNODE || other->watch != knote->watch))
         other = other->next;
-    if (!other)
+    if (!other) {
         inotify_rm_watch(knote->queue->inotify, knote->watch);
+        knote->watch = -1;
+        queue_read_inotify(knote->queue);
+    }
 }
 
 static unsigned vnode_notes(const struct knote *knote, const struct inotify_event *event)
@@ -396,9 +440,9 @@ static void queue_read_inotify(struct queue *queue)
 
 static void knote_free(struct knote *knote)
 {
-    knote_deactivate(knote);
     if (knote->event.filter == EVFILT_VNODE && knote->watch >= 0)
         vnode_detach(knote);
+    knote_deactivate(knote);
     knote_leave(knote);
     if (knote->owned)
         __real_close(knote->number);
@@ -452,13 +496,15 @@ static int knote_attach(struct knote *knote)
 
     switch (knote->event.filter) {
     case EVFILT_READ:
-        return 0;
-    case EVFILT_WRITE: /* EPIPE: a pipe that nobody will read; a queue cannot be written */
+        return PLAIN && is_fifo_writer(fd) ? EINVAL : 0;
+    case EVFILT_WRITE: /* a FIFO may find a reader again; a queue cannot be written */
         if (queue_find(fd))
             return EINVAL;
-        return is_pipe(fd) && poll(&state, 1, 0) == 1 && state.revents & POLLERR ? EPIPE : 0;
+        if (!is_pipe(fd) || is_fifo_writer(fd) || poll(&state, 1, 0) != 1 || !(state.revents & POLLERR))
+            return 0;
+        return PLAIN ? EBADF : EPIPE;
     case EVFILT_EXCEPT:
-        return queue_find(fd) || !(knote->event.fflags & NOTE_OOB) ? EINVAL : 0;
+        return PLAIN || queue_find(fd) || !(knote->event.fflags & NOTE_OOB) ? EINVAL : 0;
     case EVFILT_PROC:
         return proc_attach(knote);
     case EVFILT_TIMER:
@@ -466,19 +512,20 @@ static int knote_attach(struct knote *knote)
     case EVFILT_VNODE:
         return vnode_attach(knote);
     case EVFILT_USER:
-        return 0;
+        return PLAIN ? EINVAL : 0;
     default:
         return EINVAL;
     }
 }
 
+/* EV_ADD enables nothing that is there: manual pages say it does, kernels do not do it. */
 static void knote_toggle(struct knote *knote, const struct kevent *change)
 {
     if (change->flags & EV_DISABLE && !knote->disabled) {
         knote_deactivate(knote);
         knote->disabled = true;
         knote_leave(knote);
-    } else if (change->flags & (EV_ENABLE | EV_ADD) && !(change->flags & EV_DISABLE) && knote->disabled) {
+    } else if (change->flags & EV_ENABLE && !(change->flags & EV_DISABLE) && knote->disabled) {
         knote->disabled = false;
         (void)knote_enter(knote);
         if (knote->found)
@@ -515,7 +562,7 @@ static int knote_change(struct knote *knote, const struct kevent *change)
     if (knote->event.filter == EVFILT_TIMER && change->flags & EV_ADD)
         return timer_set(knote);
     knote_toggle(knote, change);
-    if (is_of_descriptor(knote->event.filter) && !knote->disabled) {
+    if (is_of_descriptor(knote->event.filter) && !knote->disabled && knote->number >= 0) {
         struct epoll_event entry = {.events = knote_mask(knote), .data.u64 = knote->serial};
         epoll_ctl(knote->queue->epoll, EPOLL_CTL_MOD, knote->number, &entry);
     }
@@ -573,11 +620,17 @@ static bool knote_look(const struct knote *knote, struct kevent *event)
         return event->flags & EV_EOF || (state.revents & POLLIN && !(knote->event.fflags & NOTE_LOWAT));
     case EVFILT_WRITE:
         event->data = state.revents & POLLOUT ? 4096 : 0;
+        if (!over && state.revents & POLLOUT && is_shut_for_writing(fd))
+            event->flags |= EV_EOF;
         return over || state.revents & POLLOUT;
-    default:
-        event->flags &= (unsigned short)~EV_EOF;
-        event->fflags = NOTE_OOB;
-        return state.revents & POLLPRI;
+    default: /* it is as READ, and the error is where the notes are */
+        if (state.revents & POLLPRI && !over) {
+            event->fflags = NOTE_OOB;
+            return true;
+        }
+        if (state.revents & POLLRDHUP)
+            event->flags |= EV_EOF;
+        return event->flags & EV_EOF || state.revents & POLLIN;
     }
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The interface of kqueue(2), for the double in kqueue.c. The numbers are its own. */
+/*
+ * The interface of kqueue(2), for the double in kqueue.c. The numbers are its own. With
+ * DOUBLE_PLAIN what some systems do not have is no macro, and is not found.
+ */
 #ifndef DOUBLES_SYS_EVENT_H
 #define DOUBLES_SYS_EVENT_H
 
@@ -36,8 +39,13 @@ enum {
     EVFILT_USER = -11,
     EVFILT_EXCEPT = -15
 };
+enum { NOTE_OOB = 0x0008, NOTE_NSECONDS = 0x0010 }; /* EXCEPT; TIMER */
+#ifndef DOUBLE_PLAIN
 #define EVFILT_USER   EVFILT_USER
 #define EVFILT_EXCEPT EVFILT_EXCEPT
+#define NOTE_OOB      NOTE_OOB
+#define NOTE_NSECONDS NOTE_NSECONDS
+#endif
 
 #define EV_ADD      0x0001
 #define EV_DELETE   0x0002
@@ -51,7 +59,6 @@ enum {
 #define EV_EOF      0x8000
 
 #define NOTE_LOWAT   0x0001 /* READ: data is the least that reports; here any means "no data does" */
-#define NOTE_OOB     0x0002 /* EXCEPT */
 #define NOTE_TRIGGER 0x01000000 /* USER */
 
 #define NOTE_DELETE 0x0001 /* VNODE */
@@ -66,7 +73,6 @@ enum {
 
 #define NOTE_SECONDS  0x0001 /* TIMER; without any: milliseconds */
 #define NOTE_USECONDS 0x0004
-#define NOTE_NSECONDS 0x0008
 
 int kqueue(void);
 int kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events, int capacity,
