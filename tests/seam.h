@@ -367,8 +367,11 @@ static inline int seam_kqueue(void)
 static inline int seam_kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                               int capacity, const struct timespec *timeout)
 {
-    bool wakes = change_count == 1 && changes->filter == PLX__KQUEUE_USER && changes->fflags & NOTE_TRIGGER;
+    bool wakes = false;
 
+#ifdef PLX__KQUEUE_USER
+    wakes = change_count == 1 && changes->filter == PLX__KQUEUE_USER && changes->fflags & NOTE_TRIGGER;
+#endif
     return seam_fails(wakes ? SEAM_KEVENT_WAKE : SEAM_KEVENT)
                ? -1
                : seam.kqueue.kevent(kq, changes, change_count, events, capacity, timeout);

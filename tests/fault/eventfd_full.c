@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What wakes the kernel is full: the eventfd's counter at its last number, the pipe without
- * room, a port with as many objects and events as it may have. Full means that a wake is there already, or can be made; it is never an error, and
- * the waiter wakes.
+ * room, a port with as many objects and events as it may have. Full means that a wake is there
+ * already, or can be made; it is never an error, and the waiter wakes.
  */
 #include "os/config.h"
 
@@ -21,7 +21,7 @@ static void *wait_for_one(void *unused)
     return unused;
 }
 
-#if PLX__HAS_KQUEUE
+#ifdef PLX__KQUEUE_USER
 /* A kernel without EVFILT_USER: the poller takes a pipe. */
 static int kevent_without_user(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                                int capacity, const struct timespec *timeout)
@@ -98,7 +98,7 @@ int main(void)
 {
     watchdog(30);
     seam_install();
-#if PLX__HAS_KQUEUE
+#ifdef PLX__KQUEUE_USER
     plx__kqueue.kevent = kevent_without_user;
 #endif
     for (size_t i = 0; plx__backends[i]; i++) {
