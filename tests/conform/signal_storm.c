@@ -9,6 +9,8 @@
 
 #include <sched.h>
 
+#ifdef SIGRTMIN
+
 enum { SENDERS = 2 };
 
 /* How often the handler from before was called: once for each signal that was delivered. */
@@ -250,5 +252,12 @@ CASE(stress_signals_while_children_are_forked)
     plx_signals_close(signals);
     fixture_close(&f);
 }
+
+#else
+NO_REALTIME_SIGNALS(stress_a_million_signals_while_the_loop_does_everything)
+NO_REALTIME_SIGNALS(stress_each_of_many_signals_is_read_once)
+NO_REALTIME_SIGNALS(stress_signals_while_pollers_come_and_go)
+NO_REALTIME_SIGNALS(stress_signals_while_children_are_forked)
+#endif
 
 #endif

@@ -214,6 +214,8 @@ CASE(child_signal_tells_of_the_child)
 
 /* ---- Order, and how many ------------------------------------------------------- */
 
+#ifdef SIGRTMIN
+
 /* The kernel delivers lower numbers first, those of one number as they were sent. */
 CASE(realtime_signals_keep_the_order_of_delivery)
 {
@@ -285,6 +287,11 @@ CASE(a_thousand_unread_are_kept_and_then_merged_by_number)
     plx_signals_close(signals);
     plx_poller_close(poller);
 }
+
+#else
+NO_REALTIME_SIGNALS(realtime_signals_keep_the_order_of_delivery)
+NO_REALTIME_SIGNALS(a_thousand_unread_are_kept_and_then_merged_by_number)
+#endif
 
 /* ---- Waits ----------------------------------------------------------------------- */
 

@@ -13,6 +13,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* A case that needs what macOS and OpenBSD lack. */
+#ifndef SIGRTMIN
+#define NO_REALTIME_SIGNALS(name) \
+    CASE(name) \
+    { \
+        SKIP("real-time signals are missing"); \
+    }
+#endif
+
 static inline plx_signals *watch(plx_poller *poller, plx_token token, const int *numbers, int count)
 {
     plx_signals *signals;

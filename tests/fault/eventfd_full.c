@@ -22,7 +22,7 @@ static void *wait_for_one(void *unused)
 }
 
 #ifdef PLX__KQUEUE_USER
-/* A kernel without EVFILT_USER: the poller takes a pipe that has ended. */
+/* A kernel without EVFILT_USER: the poller takes a pipe. */
 static int kevent_without_user(int kq, const struct kevent *changes, int change_count, struct kevent *events,
                                int capacity, const struct timespec *timeout)
 {
