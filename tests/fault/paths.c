@@ -237,7 +237,7 @@ static void watches_are_given_back(void)
 /* What the kernel does not tell: what happens while it replaces the mask of a watch. */
 static int replace_slowly(int inotify, const char *path, uint32_t mask)
 {
-    if (!(mask & IN_MASK_ADD)) {
+    if (!(mask & IN_MASK_ADD) && strcmp(path, root) == 0) {
         CHECK(seam.system.inotify_add_watch(inotify, path, IN_MOVE_SELF) > 0);
         make_file("meanwhile");
     }
