@@ -387,7 +387,7 @@ CASE(no_change_is_lost_while_another_watch_of_the_folder_ends)
     int w = watch(&f, "", PLX_PATH_CREATED | PLX_PATH_DELETED);
     adder self = {.f = &f};
     test_thread *thread = thread_start(add_and_remove_all, &self);
-    for (int i = 0; i < rounds(2000); i++) {
+    for (int i = 0; i < rounds(500); i++) {
         make_file(&f, "file");
         COMES(&f, w, PLX_PATH_CREATED, "file");
         remove_file(&f, "file");
