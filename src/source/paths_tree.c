@@ -108,31 +108,9 @@ int plx__tree_join(in_state *in, in_place *place, int number, uint32_t mask)
 }
 
 /*
- * Has the kernel tell no more of a target than its places need. The path that is left may
- * name another inode by now: then that one is put back to what it was.
+ * The target's mask stays as wide as it ever was while others are left: the kernel tells
+ * nothing of what happens while a mask is replaced, also of what both masks have.
  */
-static void tree_narrow(in_state *in, in_target *target)
-{
-    in_place *place = target->first;
-    struct stat status;
-    uint32_t mask = 0;
-
-    for (in_place *each = place; each; each = each->later)
-        mask |= plx__tree_mask(each->watch, each);
-    if (mask == target->mask || target->dead || in->inotify < 0 ||
-        plx__tree_path(place, "", 0, true, in->path) < 0 || plx__stat(-1, in->path, true, &status) < 0 ||
-        (uint64_t)status.st_dev != place->device || (uint64_t)status.st_ino != place->inode)
-        return;
-    int number = plx__inotify_add(in->inotify, in->path, mask | IN_EXCL_UNLINK);
-    in_target *other = number < 0 || number == target->number ? NULL : plx__tree_target(in, number);
-    if (number == target->number)
-        target->mask = mask;
-    else if (other)
-        (void)plx__inotify_add(in->inotify, in->path, other->mask | IN_EXCL_UNLINK);
-    else if (number >= 0)
-        (void)plx__inotify_remove(in->inotify, number);
-}
-
 static void tree_part(in_state *in, in_place *place)
 {
     in_target *target = place->target;
@@ -143,10 +121,8 @@ static void tree_part(in_state *in, in_place *place)
         in->following = place->later;
     *(place->earlier ? &place->earlier->later : &target->first) = place->later;
     *(place->later ? &place->later->earlier : &target->last) = place->earlier;
-    if (target->first) {
-        tree_narrow(in, target);
+    if (target->first)
         return;
-    }
     if (!target->dead && in->inotify >= 0)
         (void)plx__inotify_remove(in->inotify, target->number);
     plx__names_remove(&in->targets, &target->name);

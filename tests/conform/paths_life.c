@@ -369,6 +369,35 @@ CASE(adding_and_removing_while_others_wait_and_read)
     folder_close(&f);
 }
 
+/*
+ * Linux tells nothing of what happens while the mask of a watch is being replaced, also of what
+ * the old mask and the new one have. Each change is awaited by itself: it is told, or lost.
+ */
+static void add_and_remove_all(void *argument)
+{
+    adder *self = argument;
+    while (!atomic_load(&self->stop))
+        CHECK_RC(plx_paths_remove(self->f->paths, watch(self->f, "", ALL_CHANGES)), 0);
+}
+
+CASE(no_change_is_lost_while_another_watch_of_the_folder_ends)
+{
+    need_events();
+    folder f = folder_open();
+    int w = watch(&f, "", PLX_PATH_CREATED | PLX_PATH_DELETED);
+    adder self = {.f = &f};
+    test_thread *thread = thread_start(add_and_remove_all, &self);
+    for (int i = 0; i < rounds(500); i++) {
+        make_file(&f, "file");
+        COMES(&f, w, PLX_PATH_CREATED, "file");
+        remove_file(&f, "file");
+        COMES(&f, w, PLX_PATH_DELETED, "file");
+    }
+    atomic_store(&self.stop, 1);
+    thread_join(thread);
+    folder_close(&f);
+}
+
 /* A change wakes a poller that is a source of another loop. */
 CASE(a_change_makes_the_descriptor_readable)
 {

@@ -234,6 +234,33 @@ static void watches_are_given_back(void)
     end();
 }
 
+/* What the kernel does not tell: what happens while it replaces the mask of a watch. */
+static int replace_slowly(int inotify, const char *path, uint32_t mask)
+{
+    if (!(mask & IN_MASK_ADD) && strcmp(path, root) == 0) {
+        CHECK(seam.system.inotify_add_watch(inotify, path, IN_MOVE_SELF) > 0);
+        make_file("meanwhile");
+    }
+    return seam.system.inotify_add_watch(inotify, path, mask);
+}
+
+static void a_watch_that_ends_takes_nothing_from_another(void)
+{
+    int other;
+
+    begin();
+    plx__linux.inotify_add_watch = replace_slowly;
+    CHECK_RC(plx_paths_add(paths, root, CHANGES | PLX_PATH_MODIFIED, &other), 0);
+    CHECK_RC(plx_paths_remove(paths, other), 0);
+    plx__linux.inotify_add_watch = seam_inotify_add;
+    if (access(in_root("meanwhile"), F_OK) == 0)
+        next(PLX_PATH_CREATED, "meanwhile");
+    make_file("file");
+    next(PLX_PATH_CREATED, "file");
+    nothing();
+    end();
+}
+
 /* ---- A look through the tree ------------------------------------------------------------- */
 
 static const char *first; /* of "a" and "c", whichever the library lists before the other */
@@ -302,6 +329,7 @@ int main(void)
     a_pause_within_a_rename_loses_nothing();
     a_full_limit_is_told_and_mended();
     watches_are_given_back();
+    a_watch_that_ends_takes_nothing_from_another();
     a_folder_that_moves_during_a_look_stays_watched();
     return 0;
 }

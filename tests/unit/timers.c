@@ -180,6 +180,7 @@ static void an_alarm_that_cannot_be_set_starts_nothing(const plx__backend *backe
     plx_registry *registry = plx_poller_registry(poller);
 
     if (plx_poller_descriptor(poller) >= 0) {
+        plx_nanos due = plx_now() + PLX_MSEC(30);
         plx_timer old = start(poller, PLX_MSEC(30), 0);
         atomic_store(&failing, EIO);
         CHECK_RC(plx_timer_start(registry, 2, PLX_MSEC(1), 0, &timer), -EIO);
@@ -187,8 +188,10 @@ static void an_alarm_that_cannot_be_set_starts_nothing(const plx__backend *backe
         CHECK_RC(plx_timer_restart(registry, old, PLX_MSEC(1), PLX_MSEC(1)), -EIO);
         CHECK_EQ(timers_of(poller), 1);
         atomic_store(&failing, 0);
-        CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_MSEC(5)), 0);
-        CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_FOREVER), 1);
+        int rc = plx_poller_wait(poller, &event, 1, PLX_MSEC(5));
+        CHECK(rc == 0 || plx_now() >= due); /* the machine may have been busy elsewhere */
+        if (rc == 0)
+            CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_FOREVER), 1);
         CHECK(event.token == 1 && event.data == 1);
         CHECK_RC(plx_timer_cancel(registry, old), -ENOENT); /* once, as it was */
     }
