@@ -2,10 +2,8 @@
 
 # Programs of Windows run under Wine, which is started for the tests and ended with them.
 set(wine FALSE)
-set(timeout 30)
 if(WIN32 AND CMAKE_CROSSCOMPILING_EMULATOR)
     set(wine TRUE)
-    set(timeout 90)
     add_test(NAME wine.start COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} --start)
     add_test(NAME wine.stop COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} --stop)
     set_tests_properties(wine.start PROPERTIES FIXTURES_SETUP wine)
@@ -17,7 +15,7 @@ endif()
 function(pollux_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "COMMAND")
     if(NOT arg_TIMEOUT)
-        set(arg_TIMEOUT ${timeout})
+        set(arg_TIMEOUT 30)
     endif()
     if(CMAKE_CROSSCOMPILING_EMULATOR) # is slow
         math(EXPR arg_TIMEOUT "4 * ${arg_TIMEOUT}")

@@ -12,8 +12,11 @@
 #include "backend/afd.h"
 
 #if PLX__HAS_IOCP
+#include "os/descriptor.h"
 
 #include <mswsock.h>
+#include <stddef.h>
+#include <string.h>
 
 enum { AFD_LAYERS = 16 };
 
@@ -109,31 +112,37 @@ bool plx__afd_socket(plx_fd fd, HANDLE *socket, plx__afd_identity *identity, uin
 }
 
 /* A connection that was reset has no peer any more: that is no change. */
-bool plx__afd_changed(plx_fd fd, const plx__afd_identity *was, uint32_t *calls)
+int plx__afd_check(plx_fd fd, const plx__afd_identity *was, uint32_t *calls)
 {
-    if (!was->peer)
-        return false;
+    plx__afd_identity now = {0};
     DWORD saved = GetLastError();
-    plx__afd_identity now = afd_identify((SOCKET)fd, true, calls);
+
+    if (was->peer)
+        now = afd_identify((SOCKET)fd, true, calls);
     SetLastError(saved);
-    return now.peer && (now.peer != was->peer || now.local != was->local);
+    if (now.peer)
+        return now.peer == was->peer && now.local == was->local ? 0 : -ENOENT;
+    ++*calls;
+    return plx__descriptor_is_open(fd) ? 0 : -EBADF;
 }
 
 /* ---- Polls ----------------------------------------------------------------- */
 
-static NTSTATUS afd_ask(HANDLE device, plx__afd_poll *poll, void *context)
+/* Only after an error no completion follows: a warning is a status of one. */
+static int afd_ask(HANDLE device, IO_STATUS_BLOCK *status, void *request, size_t size, void *context)
 {
-    poll->status.Status = PLX__STATUS_PENDING;
-    return plx__win32.NtDeviceIoControlFile(device, NULL, NULL, context, &poll->status, AFD_IOCTL_POLL,
-                                            &poll->request, sizeof poll->request, &poll->request,
-                                            sizeof poll->request);
+    status->Status = PLX__STATUS_PENDING;
+    NTSTATUS result = plx__win32.NtDeviceIoControlFile(device, NULL, NULL, context, status, AFD_IOCTL_POLL, request,
+                                                       (ULONG)size, request, (ULONG)size);
+
+    return PLX__STATUS_IS_ERROR(result) ? plx__win32_status(result) : 0;
 }
 
 int plx__afd_arm(HANDLE device, HANDLE socket, uint32_t events, plx__afd_poll *poll)
 {
-    poll->request = (plx__afd_request){.timeout.QuadPart = INT64_MAX, .count = 1, .socket = socket, .events = events};
-    NTSTATUS status = afd_ask(device, poll, poll);
-    return status < 0 ? plx__win32_status(status) : 0;
+    poll->request = (plx__afd_request){
+        .timeout.QuadPart = INT64_MAX, .count = 1, .subject = {.socket = socket, .events = events}};
+    return afd_ask(device, &poll->status, &poll->request, sizeof poll->request, poll);
 }
 
 int plx__afd_cancel(HANDLE device, plx__afd_poll *poll)
@@ -146,17 +155,36 @@ int plx__afd_cancel(HANDLE device, plx__afd_poll *poll)
 
 uint32_t plx__afd_found(const plx__afd_poll *poll)
 {
-    return poll->status.Status == PLX__STATUS_SUCCESS && poll->request.count > 0 ? poll->request.events : 0;
+    return poll->status.Status == PLX__STATUS_SUCCESS && poll->request.count > 0 ? poll->request.subject.events : 0;
 }
 
-int plx__afd_look(HANDLE device, HANDLE socket, uint32_t events, uint32_t *found)
+/* The answer names those of which something holds. */
+static ULONG afd_answer(const plx__afd_subject *answer, ULONG count, HANDLE socket)
 {
-    plx__afd_poll poll = {.request = {.count = 1, .socket = socket, .events = events}};
-    NTSTATUS status = afd_ask(device, &poll, NULL);
+    for (ULONG i = 0; i < count; i++)
+        if (answer[i].socket == socket)
+            return answer[i].events;
+    return 0;
+}
 
-    if (status < 0)
-        return plx__win32_status(status);
-    *found = plx__afd_found(&poll);
+int plx__afd_look(HANDLE device, plx__afd_subject *subjects, int count)
+{
+    union {
+        plx__afd_request request;
+        char room[sizeof(plx__afd_request) + (PLX__AFD_LOOKS - 1) * sizeof(plx__afd_subject)];
+    } all;
+    plx__afd_subject *asked = &all.request.subject;
+    size_t size = sizeof(plx__afd_request) + (size_t)(count - 1) * sizeof *asked;
+    IO_STATUS_BLOCK status;
+
+    all.request = (plx__afd_request){.count = (ULONG)count};
+    memcpy((char *)&all + offsetof(plx__afd_request, subject), subjects, (size_t)count * sizeof *asked);
+    int rc = afd_ask(device, &status, &all, size, NULL);
+    if (rc < 0)
+        return rc;
+    ULONG found = status.Status == PLX__STATUS_SUCCESS ? all.request.count : 0;
+    for (int i = 0; i < count; i++)
+        subjects[i].events = afd_answer(asked, found, subjects[i].socket);
     return 0;
 }
 

@@ -23,13 +23,17 @@
 #define PLX__AFD_CONNECT_FAIL 0x100u
 
 /* What the driver is given, and gives back: the order and the sizes are its own. */
+typedef struct plx__afd_subject {
+    HANDLE socket;
+    ULONG events; /* asked for, and found */
+    NTSTATUS status;
+} plx__afd_subject;
+
 typedef struct plx__afd_request {
     LARGE_INTEGER timeout;
     ULONG count;
     ULONG exclusive;
-    HANDLE socket;
-    ULONG events;
-    NTSTATUS status;
+    plx__afd_subject subject; /* the first of so many */
 } plx__afd_request;
 
 /* The kernel's from the arming until its completion was taken from the port. */
@@ -53,8 +57,8 @@ typedef struct plx__afd_identity {
  */
 bool plx__afd_socket(plx_fd fd, HANDLE *socket, plx__afd_identity *identity, uint32_t *calls);
 
-/* Of a stream's number: whether it names another one now, as far as addresses can tell. */
-bool plx__afd_changed(plx_fd fd, const plx__afd_identity *was, uint32_t *calls);
+/* -EBADF if its number is closed, -ENOENT if it is another stream's, as far as addresses can tell. */
+int plx__afd_check(plx_fd fd, const plx__afd_identity *was, uint32_t *calls);
 
 /* Asks; a completion follows whenever it returns 0. -EBADF if it is not an open socket any more. */
 int plx__afd_arm(HANDLE device, HANDLE socket, uint32_t events, plx__afd_poll *poll);
@@ -65,8 +69,12 @@ int plx__afd_cancel(HANDLE device, plx__afd_poll *poll);
 /* What a completed poll says, 0 if nothing: it was cancelled, or failed. */
 uint32_t plx__afd_found(const plx__afd_poll *poll);
 
-/* What holds now, of these events; `device` is one without a port. */
-int plx__afd_look(HANDLE device, HANDLE socket, uint32_t events, uint32_t *found);
+/*
+ * What holds now, of the events that each subject has; `device` is one without a port. At most
+ * PLX__AFD_LOOKS different sockets; if one of them is closed, no answer but -EBADF.
+ */
+enum { PLX__AFD_LOOKS = 64 };
+int plx__afd_look(HANDLE device, plx__afd_subject *subjects, int count);
 
 /* The events to ask for on behalf of our flags, and the flags that events come to. */
 uint32_t plx__afd_events(uint32_t flags);

@@ -28,10 +28,14 @@
 #include <string.h>
 
 /* Taken from the port at once. */
-enum { IOCP_BATCH = 64 };
+enum { IOCP_BATCH = PLX__AFD_LOOKS };
 
-/* Until the closing of a poller gives its operations up, to the kernel: they are lost memory. */
+/*
+ * Until the closing of a poller gives its operations up, to the kernel: they are lost memory. So
+ * many looks into the port in a row have failed, or have seen nothing come for this long.
+ */
 enum { IOCP_FAILURES = 100 };
+#define IOCP_PATIENCE PLX_MSEC(100)
 
 /* Between two attempts at arming what the kernel had no memory for. */
 #define IOCP_AGAIN PLX_MSEC(10)
@@ -48,6 +52,8 @@ struct iocp_source {
     uint32_t flags;
     uint32_t events;          /* what the poll was armed for */
     uint64_t visit;           /* the wait that armed it; 0: none did */
+    uint64_t changed;         /* the latest wait to have begun before its last change */
+    uint32_t found;           /* by its completion, in AFD's events */
     bool armed;               /* a completion is to come */
     bool gone;                /* it was found closed: silent */
     bool removed;
@@ -177,11 +183,21 @@ static bool iocp_same(const iocp_source *one, const iocp_source *other, plx_fd f
            (one->identity.local || one->armed);
 }
 
-/* Whether the number of a source names another file now. */
-static bool iocp_changed(const iocp_source *source, plx_fd fd, uint32_t *calls)
+/* Whether the number of a source still names its file: 0, -EBADF or -ENOENT. */
+static int iocp_check(const iocp_source *source, plx_fd fd, uint32_t *calls)
 {
-    return source->socket ? plx__afd_changed(fd, &source->identity, calls)
-                          : !plx__waitable_is(&source->waitable, fd);
+    int rc = 0;
+
+    if (source->socket) {
+        rc = plx__afd_check(fd, &source->identity, calls);
+    } else {
+        *calls += 2;
+        if (!plx__descriptor_is_open(fd))
+            rc = -EBADF;
+        else if (!plx__waitable_is(&source->waitable, fd))
+            rc = -ENOENT;
+    }
+    return rc == 0 && source->gone ? -ENOENT : rc;
 }
 
 static void iocp_due(struct iocp_state *pt, iocp_source *source)
@@ -305,6 +321,7 @@ static int iocp_add(void *state, const plx__watch *watch, uint32_t *calls)
         (void)iocp_disarm(pt, *place, calls);
         iocp_retire(pt, *place);
     }
+    source->changed = pt->visits;
     if (rc == 0)
         *place = source;
     else
@@ -316,24 +333,18 @@ static int iocp_add(void *state, const plx__watch *watch, uint32_t *calls)
 static int iocp_modify(void *state, const plx__watch *was, const plx__watch *now, uint32_t *calls)
 {
     struct iocp_state *pt = state;
-    plx_fd fd = plx__descriptor_of(now->key.fd);
-    bool open = plx__descriptor_is_open(fd);
-    int rc = 0;
 
-    ++*calls;
     plx__lock_take(&pt->lock);
     iocp_source *source = *iocp_place(pt, now->key.fd);
-    if (!open) {
-        rc = -EBADF;
-    } else if (source->gone || iocp_changed(source, fd, calls)) {
-        rc = -ENOENT;
-    } else {
+    int rc = iocp_check(source, plx__descriptor_of(now->key.fd), calls);
+    if (rc == 0) {
         source->flags = now->flags;
         rc = iocp_renew(pt, source, calls);
     }
     if (rc == 0) {
         source->key = now->key;
         source->visit = 0;
+        source->changed = pt->visits;
     } else {
         source->flags = was->flags;
     }
@@ -401,27 +412,8 @@ typedef struct iocp_visit {
     bool again; /* something was armed again */
 } iocp_visit;
 
-/* What a completed source has to say, in AFD's events. */
-static uint32_t iocp_events(struct iocp_state *pt, iocp_source *source, const iocp_visit *visit, uint32_t *calls)
-{
-    if (!source->socket)
-        return PLX__AFD_RECEIVE;
-    uint32_t wanted = plx__afd_events(source->flags);
-    uint32_t events = plx__afd_found(&source->poll);
-    source->gone = events & PLX__AFD_LOCAL_CLOSE;
-    if (events & wanted && !source->gone && !visit->fresh && source->visit != visit->number) {
-        ++*calls;
-        source->gone = plx__afd_look(pt->look, source->socket, wanted, &events) == -EBADF;
-    }
-    return events & wanted;
-}
-
-/*
- * One completion, with its key for a token; whether there is something to report. What has
- * nothing to say is armed again.
- */
-static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, iocp_visit *visit, plx_event *event,
-                             uint32_t *calls)
+/* After its completion was taken. False if it was removed: then this is its end. */
+static bool iocp_settle(struct iocp_state *pt, iocp_source *source)
 {
     pt->outstanding--;
     source->armed = false;
@@ -431,8 +423,50 @@ static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, iocp_vi
         iocp_source_free(pt, source);
         return false;
     }
-    uint32_t events = iocp_events(pt, source, visit, calls);
+    source->found = source->socket ? plx__afd_found(&source->poll) : PLX__AFD_RECEIVE;
+    source->gone = source->found & PLX__AFD_LOCAL_CLOSE;
+    return true;
+}
+
+/* Whether what its completion says may be over. A change in the wait's sleep is as good as before it. */
+static bool iocp_doubtful(const iocp_source *source, const iocp_visit *visit)
+{
+    bool fresh = source->visit == visit->number || (visit->fresh && source->changed < visit->number);
+
+    return source->socket && !source->gone && !fresh && source->found & plx__afd_events(source->flags);
+}
+
+/* Looks at all of them in one call; if one was closed meanwhile, or it fails, in a call each. */
+static void iocp_look(struct iocp_state *pt, iocp_source **sources, int count, uint32_t *calls)
+{
+    plx__afd_subject subjects[IOCP_BATCH];
+
+    if (count == 0)
+        return;
+    for (int i = 0; i < count; i++)
+        subjects[i] = (plx__afd_subject){.socket = sources[i]->socket, .events = plx__afd_events(sources[i]->flags)};
+    ++*calls;
+    int rc = plx__afd_look(pt->look, subjects, count);
+    for (int i = 0; i < count; i++) {
+        if (rc == 0)
+            sources[i]->found = subjects[i].events;
+        else if (count > 1)
+            iocp_look(pt, &sources[i], 1, calls);
+        else
+            sources[i]->gone = rc == -EBADF;
+    }
+}
+
+/*
+ * One that is settled, with its key for a token; whether there is something to report. What has
+ * nothing to say is armed again.
+ */
+static bool iocp_report(struct iocp_state *pt, iocp_source *source, iocp_visit *visit, plx_event *event,
+                        uint32_t *calls)
+{
+    uint32_t events = source->found & plx__afd_events(source->flags);
     uint32_t flags = plx__afd_flags(events) & source->flags;
+
     if (source->gone || !iocp_wants(source))
         return false;
     if (!flags) {
@@ -451,17 +485,22 @@ static bool iocp_collect_one(struct iocp_state *pt, iocp_source *source, iocp_vi
 static int iocp_collect(struct iocp_state *pt, const OVERLAPPED_ENTRY *entries, int taken, iocp_visit *visit,
                         plx__harvest *harvest, plx_event *events)
 {
-    int count = 0;
+    iocp_source *settled[IOCP_BATCH], *doubtful[IOCP_BATCH];
+    int all = 0, doubts = 0, count = 0;
 
     for (int i = 0; i < taken; i++) {
         iocp_source *source = (iocp_source *)(void *)entries[i].lpOverlapped;
-        if ((void *)source == &pt->timer)
-            continue; /* the time is up, if it was this wait's */
-        if (source)
-            count += iocp_collect_one(pt, source, visit, &events[count], &harvest->calls);
-        else
+        if (!source)
             harvest->woken = true;
+        else if ((void *)source != &pt->timer && iocp_settle(pt, source)) /* the timer: time is up, for somebody */
+            settled[all++] = source;
     }
+    for (int i = 0; i < all; i++)
+        if (iocp_doubtful(settled[i], visit))
+            doubtful[doubts++] = settled[i];
+    iocp_look(pt, doubtful, doubts, &harvest->calls);
+    for (int i = 0; i < all; i++)
+        count += iocp_report(pt, settled[i], visit, &events[count], &harvest->calls);
     return count;
 }
 
@@ -482,6 +521,16 @@ static int iocp_sleep(struct iocp_state *pt, OVERLAPPED_ENTRY *entries, plx__har
         harvest->calls++;
     }
     return taken;
+}
+
+/* Ends somebody's sleep, as its timer does: what could not be armed has to be tried again. */
+static void iocp_rouse(struct iocp_state *pt, uint32_t *calls)
+{
+    DWORD saved = GetLastError();
+
+    ++*calls;
+    (void)plx__win32.PostQueuedCompletionStatus(pt->port, 0, 0, (OVERLAPPED *)(void *)&pt->timer);
+    SetLastError(saved);
 }
 
 /*
@@ -509,8 +558,8 @@ static int iocp_gather(struct iocp_state *pt, plx__harvest *harvest, plx_nanos t
         if (visit.again && count < harvest->room)
             taken = iocp_take(pt, entries, harvest->room - count, 0, &harvest->calls);
     } while (visit.again && count < harvest->room && taken > 0);
-    if (pt->inside > 0)
-        (void)iocp_arm_due(pt, 0, &harvest->calls);
+    if (pt->inside > 0 && !iocp_arm_due(pt, 0, &harvest->calls))
+        iocp_rouse(pt, &harvest->calls);
     plx__lock_drop(&pt->lock);
     return taken < 0 && count == 0 ? taken : count;
 }
@@ -579,9 +628,9 @@ static void iocp_fini(void *state, bool forked)
     iocp_retire_all(pt, &harvest.calls);
     plx__afd_close(&pt->groups);
     while (pt->outstanding > 0 && failures < IOCP_FAILURES) {
-        int taken = iocp_take(pt, entries, IOCP_BATCH, PLX_FOREVER, &harvest.calls);
+        int taken = iocp_take(pt, entries, IOCP_BATCH, IOCP_PATIENCE, &harvest.calls);
         (void)iocp_collect(pt, entries, taken, &visit, &harvest, NULL);
-        failures += taken < 0;
+        failures = taken > 0 ? 0 : failures + 1;
     }
     plx__pages_fini(&pt->places);
     if (pt->timer.packet)

@@ -27,6 +27,8 @@
 #define PLX__STATUS_CANCELLED       ((NTSTATUS)0xC0000120)
 #define PLX__STATUS_NOT_FOUND       ((NTSTATUS)0xC0000225)
 
+#define PLX__STATUS_IS_ERROR(status) ((ULONG)(status) >> 30 == 3)
+
 #define PLX__TIMER_HIGH_RESOLUTION 2u /* of CreateWaitableTimerExW, Windows 10 1803 */
 
 typedef struct plx__win32_calls {

@@ -13,14 +13,18 @@
 #include <windows.h>
 
 /* Not before a case needs a socket: timers, channels and wakers do without Winsock. */
-static SOCKET tcp_socket(void)
+static SOCKET inet_socket(int type)
 {
     WSADATA data;
     CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);
-    SOCKET fd = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
-                           WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    SOCKET fd = WSASocketW(AF_INET, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
     CHECK(fd != INVALID_SOCKET);
     return fd;
+}
+
+static SOCKET tcp_socket(void)
+{
+    return inet_socket(SOCK_STREAM);
 }
 
 static void set_nonblocking(SOCKET fd)
@@ -37,10 +41,10 @@ static struct sockaddr_in address_of(SOCKET fd)
     return address;
 }
 
-static SOCKET bound_socket(void)
+static SOCKET bound_socket(int type)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    SOCKET fd = tcp_socket();
+    SOCKET fd = inet_socket(type);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     CHECK(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
     return fd;
@@ -48,7 +52,7 @@ static SOCKET bound_socket(void)
 
 plx_fd open_listener(void)
 {
-    SOCKET fd = bound_socket();
+    SOCKET fd = bound_socket(SOCK_STREAM);
     CHECK(listen(fd, 64) == 0);
     set_nonblocking(fd);
     return fd;
@@ -69,10 +73,27 @@ plx_fd open_client(plx_fd listener)
     return fd;
 }
 
+void open_datagrams(plx_fd ends[2])
+{
+    for (int i = 0; i < 2; i++) {
+        ends[i] = bound_socket(SOCK_DGRAM);
+        set_nonblocking(ends[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr_in other = address_of(ends[!i]);
+        CHECK(connect(ends[i], (struct sockaddr *)&other, sizeof other) == 0);
+    }
+}
+
+void put_nothing(plx_fd fd)
+{
+    CHECK(send(fd, "", 0, 0) == 0);
+}
+
 /* A bound socket that does not listen keeps its port from everybody, and refuses. */
 plx_fd open_refused(void)
 {
-    SOCKET holder = bound_socket(), fd = tcp_socket();
+    SOCKET holder = bound_socket(SOCK_STREAM), fd = tcp_socket();
     start_connect(fd, holder);
     closesocket(holder);
     return fd;

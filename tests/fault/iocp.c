@@ -213,6 +213,45 @@ static bool run(enum call call, int number)
     return atomic_load(&until) < 0;
 }
 
+/*
+ * Who leaves while others sleep arms for them what it has reported. If that fails, one of them has
+ * to wake up and try: the source is ready still.
+ */
+static atomic_int awake;
+
+static void *sleeper(void *unused)
+{
+    plx_event told;
+
+    (void)unused;
+    CHECK_RC(plx_poller_wait(poller, &told, 1, PLX_FOREVER), 1);
+    CHECK_EQ(told.token, 1);
+    atomic_fetch_add(&awake, 1);
+    return NULL;
+}
+
+static void what_cannot_be_armed_for_sleepers_wakes_one(void)
+{
+    pthread_t threads[2];
+    char byte;
+
+    CHECK_RC(plx_poller_open(&poller, NULL), 0);
+    CHECK_RC(plx_register(plx_poller_registry(poller), sockets[0], 1, PLX_READABLE), 0);
+    for (int i = 0; i < 2; i++)
+        threads[i] = thread_start(sleeper, NULL);
+    sleep_for(PLX_MSEC(100)); /* who is not asleep by then arms it itself, and shows nothing */
+    atomic_store(&until, 0);
+    failing = CONTROL;
+    put(0);
+    for (int i = 0; i < 2; i++)
+        thread_join(threads[i]);
+    CHECK_EQ(atomic_load(&awake), 2);
+    CHECK(atomic_load(&until) < 0);
+    failing = CALLS;
+    plx_poller_close(poller);
+    CHECK(recv(sockets[0], &byte, 1, 0) == 1);
+}
+
 int main(void)
 {
     WSADATA data;
@@ -230,6 +269,8 @@ int main(void)
         fflush(stdout);
         CHECK(number > 0);
     }
+    failing = CALLS;
+    what_cannot_be_armed_for_sleepers_wakes_one();
     return 0;
 }
 

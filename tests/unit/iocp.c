@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Windows: what AFD's events come to; handles that can be waited for, by the thread pool and by
- * wait packets, for which a double stands in where the system has none; calls that fail.
+ * Windows: what AFD's events come to; what the driver is asked; a port that says nothing; handles
+ * that can be waited for, by the thread pool and by wait packets, for which a double stands in
+ * where the system has none.
  */
 #include "os/config.h"
 
@@ -53,6 +54,11 @@ static DWORD handles_open(void)
 
     CHECK(GetProcessHandleCount(GetCurrentProcess(), &count));
     return count;
+}
+
+static void await_readable(plx_fd fd)
+{
+    CHECK_EQ(WSAPoll(&(WSAPOLLFD){.fd = fd, .events = POLLRDNORM}, 1, 20000), 1);
 }
 
 /* ---- AFD's events -------------------------------------------------------------------- */
@@ -172,6 +178,123 @@ static void what_cannot_be_waited_for_is_refused(void)
     CloseHandle(ends[1]);
 }
 
+/* ---- Sockets ------------------------------------------------------------------------- */
+
+static plx__win32_calls real;
+static atomic_int controls; /* requests to AFD */
+
+static NTSTATUS NTAPI count_control(HANDLE file, HANDLE event, PIO_APC_ROUTINE routine, void *context,
+                                    IO_STATUS_BLOCK *status, ULONG code, void *in, ULONG in_size, void *out,
+                                    ULONG out_size)
+{
+    atomic_fetch_add(&controls, 1);
+    return real.NtDeviceIoControlFile(file, event, routine, context, status, code, in, in_size, out, out_size);
+}
+
+/* Whoever knows which completions may be over asks the driver about all of them at once. */
+static void a_wait_looks_again_in_one_call(void)
+{
+    enum { COUNT = 10, DRAINED = 3, CLOSED = 7 };
+    plx_fd ends[COUNT][2];
+
+    real = plx__win32;
+    plx__win32.NtDeviceIoControlFile = count_control;
+    start();
+    for (plx_token i = 0; i < COUNT; i++) {
+        open_pair(ends[i]);
+        CHECK_RC(plx_register(registry, ends[i][0], i, PLX_READABLE | PLX_ONESHOT), 0);
+    }
+    expect_nothing(0);
+    for (int closed = 0; closed < 2; closed++) {
+        unsigned seen = 0, wanted = (1u << COUNT) - 1 - (1u << DRAINED) - (closed ? 1u << CLOSED : 0);
+        for (int i = 0; i < COUNT; i++) {
+            put_byte(ends[i][1]);
+            await_readable(ends[i][0]);
+        }
+        drain(ends[DRAINED][0]);
+        if (closed)
+            close_fd(ends[CLOSED][0]);
+        atomic_store(&controls, 0);
+        plx_event all[COUNT];
+        int count = plx_poller_wait(poller, all, COUNT, 0);
+        for (int i = 0; i < count; i++)
+            seen |= 1u << all[i].token;
+        CHECK_EQ(seen, wanted);
+        CHECK_EQ(count, COUNT - 1 - closed);
+        if (!closed)
+            CHECK(atomic_load(&controls) <= 2); /* the other arms the drained one */
+        for (int i = 0; i < COUNT && !closed; i++) {
+            drain(ends[i][0]);
+            CHECK_RC(plx_reregister(registry, ends[i][0], (plx_token)i, PLX_READABLE | PLX_ONESHOT), 0);
+        }
+    }
+    stop();
+    for (int i = 0; i < COUNT; i++) {
+        if (i != CLOSED)
+            close_fd(ends[i][0]);
+        close_fd(ends[i][1]);
+    }
+    plx__win32 = real;
+}
+
+/* After a warning a completion follows as after success. */
+static NTSTATUS NTAPI warn_control(HANDLE file, HANDLE event, PIO_APC_ROUTINE routine, void *context,
+                                   IO_STATUS_BLOCK *status, ULONG code, void *in, ULONG in_size, void *out,
+                                   ULONG out_size)
+{
+    NTSTATUS result = count_control(file, event, routine, context, status, code, in, in_size, out, out_size);
+
+    return result < 0 ? result : (NTSTATUS)0x80000005; /* STATUS_BUFFER_OVERFLOW */
+}
+
+static void a_warning_is_no_error(void)
+{
+    plx_fd ends[2];
+
+    real = plx__win32;
+    plx__win32.NtDeviceIoControlFile = warn_control;
+    start();
+    open_pair(ends);
+    CHECK_RC(plx_register(registry, ends[0], 1, PLX_READABLE), 0);
+    put_byte(ends[1]);
+    expect(1, PLX_READABLE);
+    drain(ends[0]);
+    expect_nothing(PLX_MSEC(5));
+    stop();
+    close_pair(ends);
+    plx__win32 = real;
+}
+
+/* A port that hands out nothing. */
+static atomic_bool mute;
+
+static BOOL WINAPI mute_take(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG room, ULONG *count, DWORD milliseconds,
+                             BOOL alertable)
+{
+    if (!atomic_load(&mute))
+        return real.GetQueuedCompletionStatusEx(port, entries, room, count, milliseconds, alertable);
+    CHECK(milliseconds <= 1000);
+    SetLastError(WAIT_TIMEOUT);
+    return FALSE;
+}
+
+static void closing_ends_though_nothing_completes(void)
+{
+    plx_fd ends[2];
+
+    real = plx__win32;
+    plx__win32.GetQueuedCompletionStatusEx = mute_take;
+    start();
+    open_pair(ends);
+    CHECK_RC(plx_register(registry, ends[0], 1, PLX_READABLE), 0);
+    atomic_store(&mute, true);
+    plx_poller_close(poller);
+    atomic_store(&mute, false);
+    CHECK(atomic_load(&memory.live) > 0); /* the kernel's, for good */
+    plx__win32 = real;
+    close_pair(ends);
+}
+
 /* ---- Wait packets: a double, by the thread pool ---------------------------------------- */
 
 typedef struct packet {
@@ -254,8 +377,7 @@ static BOOL WINAPI packet_close(HANDLE handle)
 
 static void with_wait_packets(void)
 {
-    plx__win32_calls real = plx__win32;
-
+    real = plx__win32;
     plx__win32.NtCreateWaitCompletionPacket = packet_create;
     plx__win32.NtAssociateWaitCompletionPacket = packet_associate;
     plx__win32.NtCancelWaitCompletionPacket = packet_cancel;
@@ -289,6 +411,9 @@ int main(void)
     handles_end_in_any_state();
     CHECK(handles_open() <= before + 4); /* the pool has some of its own */
     what_cannot_be_waited_for_is_refused();
+    a_wait_looks_again_in_one_call();
+    a_warning_is_no_error();
+    closing_ends_though_nothing_completes();
     with_wait_packets();
     return 0;
 }
