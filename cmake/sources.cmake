@@ -54,6 +54,7 @@ set(POLLUX_SOURCES
     src/os/clock_posix.c
     src/os/clock_win32.c
     src/os/descriptor_win32.c
+    src/os/fork_none.c
     src/os/fork_posix.c
     src/os/hints_kqueue.c
     src/os/hints_none.c
@@ -61,22 +62,22 @@ set(POLLUX_SOURCES
     src/os/kqueue.c
     src/os/linux.c
     src/os/lock_futex.c
-    src/os/lock_posix.c
-    src/os/pidfd_kqueue.c
-    src/os/fork_win32.c
-    src/os/linux.c
-    src/os/lock_futex.c
+    src/os/lock_none.c
     src/os/lock_posix.c
     src/os/lock_win32.c
+    src/os/pidfd_kqueue.c
     src/os/pidfd_linux.c
     src/os/pidfd_none.c
     src/os/ports.c
     src/os/posix.c
+    src/os/process_none.c
     src/os/process_posix.c
     src/os/process_win32.c
+    src/os/signals_none.c
     src/os/signals_posix.c
     src/os/signals_win32.c
     src/os/sources_win32.c
+    src/os/wasi.c
     src/os/wide_win32.c
     src/os/win32.c)
 

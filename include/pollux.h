@@ -330,7 +330,8 @@ PLX_API void plx_poller_close(plx_poller *poller);
  *               wait for their turn.)
  *   -ECANCELED  the poller is being closed by another thread
  *   -ECHILD     after fork(), in the child
- *   An error of the kernel's own wait (-EPERM from a sandbox) is returned as it is.
+ *   An error of the kernel's own wait (-EPERM from a sandbox) is returned as it is; on WASI
+ *   -EDEADLK  for ever, with nothing registered and no timer: nobody could end it
  * Threads  several may wait at once, up to 65,535. Each post, each wake, each edge and each oneshot
  *          event goes to one of them. A level event goes to every one that waits while
  *          the source is ready: threads that share sources register them oneshot.
@@ -451,6 +452,8 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *           bound to the same address under the same number passes for the old one; and a stale
  *           registration that is ready may speak for an unregistered socket that got its number.
  *           Ends of stream that the program makes itself (shutdown of its own reading) are not told.
+ *           WASI has no PLX_PRIORITY (-ENOTSUP), and hears nothing of a descriptor that is
+ *           awaited neither to be readable nor writable.
  */
 PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
 
@@ -655,7 +658,8 @@ PLX_API int plx_channel_open_bounded(plx_registry *registry, plx_token token, si
  * -EAGAIN, and send_until waits until the deadline; a send that finds room succeeds whatever
  * its deadline. A rendezvous never has room: its message is handed over while the sender
  * waits. Room goes to the senders in the order in which they began to wait. (A thread that
- * waits for room in a channel that it receives from itself waits for ever.)
+ * waits for room in a channel that it receives from itself waits for ever; where there is
+ * one thread, on WASI, that is -EDEADLK.)
  *
  * Returns  0; -EINVAL; -EAGAIN, -ETIMEDOUT as above; -EPIPE the receiver is closed, also
  *          while the send waited; -ENOMEM; -PLX_ESHUTDOWN the poller is closed, also while
@@ -730,7 +734,8 @@ typedef struct plx_signal_info {
  *             cannot be caught (SIGKILL, SIGSTOP), or is what the program's own faults raise
  *             (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP: a handler that returns from one meets
  *             it again)
- *   -ENOTSUP  this machine's 64-bit atomics take a lock, which a handler must not
+ *   -ENOTSUP  this machine's 64-bit atomics take a lock, which a handler must not; or WASI,
+ *             which has no signals
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
  * Lifetime  may outlive its poller; what was recorded before plx_poller_close can still be
  *           read.
@@ -790,6 +795,7 @@ typedef struct plx_exit {
  *   -ESRCH   there is no such process, or it is the number of a thread
  *   -EMFILE  the process has no descriptor left, -ENFILE the system has none
  *   -ENOSPC  the user's limit of epoll registrations (fs.epoll.max_user_watches)
+ *   -ENOTSUP WASI, which has no processes
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD (as everywhere); without a descriptor, an error of the
  *            system's own call (-EPERM from a sandbox)
  * Lifetime  may outlive its poller.

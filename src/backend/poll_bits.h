@@ -9,7 +9,7 @@
 static inline short plx__poll_events(uint32_t flags)
 {
     int events = (flags & PLX_READABLE ? POLLIN : 0) | (flags & PLX_WRITABLE ? POLLOUT : 0) |
-                 (flags & PLX_PRIORITY ? POLLPRI : 0) |
+                 (flags & PLX_PRIORITY ? PLX__POLLPRI : 0) |
                  (flags & (PLX_READABLE | PLX_READ_CLOSED) ? PLX__POLLRDHUP : 0);
 
     return (short)events;
@@ -37,7 +37,7 @@ static inline uint32_t plx__poll_peek(int fd, uint32_t *calls)
 static inline uint32_t plx__poll_flags(int revents, int fd, bool peeked, uint32_t *calls)
 {
     uint32_t flags = (revents & POLLIN ? PLX_READABLE : 0) | (revents & POLLOUT ? PLX_WRITABLE : 0) |
-                     (revents & POLLPRI ? PLX_PRIORITY : 0) | (revents & PLX__POLLRDHUP ? PLX_READ_CLOSED : 0) |
+                     (revents & PLX__POLLPRI ? PLX_PRIORITY : 0) | (revents & PLX__POLLRDHUP ? PLX_READ_CLOSED : 0) |
                      (revents & (POLLERR | POLLNVAL) ? PLX_ERROR : 0) | (revents & POLLHUP ? PLX_WRITE_CLOSED : 0);
 
     if (revents & POLLHUP) {

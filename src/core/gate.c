@@ -181,15 +181,20 @@ int plx__gate_offer(plx__gate *gate, plx__queue *queue, plx__offer *offer, const
 
 int plx__gate_await(plx__gate *gate, plx__offer *offer, plx_nanos deadline)
 {
+    int rc = 0;
+
     plx__lock_take(&gate->lock);
     while (offer->result == OFFER_OPEN) {
         if (deadline == PLX_FOREVER) {
-            plx__condition_wait(&offer->decided, &gate->lock);
+            rc = plx__condition_wait(&offer->decided, &gate->lock);
         } else if (plx__clock_now() < deadline) {
             plx__condition_wait_until(&offer->decided, &gate->lock, deadline);
         } else {
+            rc = -ETIMEDOUT;
+        }
+        if (rc < 0) {
             gate_remove(gate, offer);
-            offer->result = -ETIMEDOUT;
+            offer->result = rc;
         }
     }
     plx__lock_drop(&gate->lock);

@@ -64,8 +64,8 @@ size_t plx__gate_take(plx__gate *gate, size_t size, void *messages, size_t count
 
 /*
  * An offer is made, then waited for; in between the receiver may be told. It is over when
- * the wait returns: 0 it was taken or put into the queue; -ETIMEDOUT; -ENOMEM; what the gate
- * was closed with.
+ * the wait returns: 0 it was taken or put into the queue; -ETIMEDOUT; -EDEADLK, nobody could
+ * take it; -ENOMEM; what the gate was closed with.
  */
 struct plx__offer {
     plx__offer *next;

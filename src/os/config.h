@@ -14,6 +14,7 @@
 #define PLX__OS_event_ports 3
 #define PLX__OS_linux       4
 #define PLX__OS_windows     5
+#define PLX__OS_wasi        6
 
 #define PLX__OS_NUMBER(name) PLX__OS_##name
 #define PLX__OS_NAMED(name)  PLX__OS_NUMBER(name)
@@ -24,6 +25,8 @@
 #define PLX__OS PLX__OS_linux
 #elif defined(_WIN32)
 #define PLX__OS PLX__OS_windows
+#elif defined(__wasi__)
+#define PLX__OS PLX__OS_wasi
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || \
     defined(__DragonFly__)
 #define PLX__OS PLX__OS_kqueue
@@ -45,6 +48,10 @@
 #define PLX__HAS_POLL        PLX__HAS_POSIX
 #define PLX__HAS_PIPE2       PLX__HAS_EPOLL
 
+/* WASI is POSIX for one thread that is alone: no locks; no forks, signals and pipes. */
+#define PLX__HAS_THREADS   (PLX__OS != PLX__OS_wasi)
+#define PLX__HAS_PROCESSES (PLX__OS != PLX__OS_wasi)
+
 /* Readable once a process has ended: PLX__HAS_PIDFD. Readable at a point in time: PLX__HAS_ALARM. */
 #define PLX__HAS_PIDFD (PLX__HAS_EPOLL || PLX__HAS_KQUEUE || PLX__HAS_IOCP)
 #if PLX__HAS_EPOLL || PLX__HAS_KQUEUE || (PLX__HAS_EVENT_PORTS && (defined(__illumos__) || defined(__linux__)))
@@ -65,7 +72,7 @@
 #if PLX__HAS_EPOLL
 #define _GNU_SOURCE 1
 #include <sys/syscall.h>
-#elif PLX__OS == PLX__OS_posix || (PLX__HAS_KQUEUE && defined(__linux__))
+#elif PLX__OS == PLX__OS_posix || PLX__OS == PLX__OS_wasi || (PLX__HAS_KQUEUE && defined(__linux__))
 #define _XOPEN_SOURCE 700 /* POSIX.1-2008, and the alternate stacks of signals */
 #elif defined(__NetBSD__)
 #define _NETBSD_SOURCE 1
@@ -105,7 +112,7 @@
 #if defined(__APPLE__)
 #define PLX__HAS_CONDITION_CLOCK 0
 #else
-#define PLX__HAS_CONDITION_CLOCK PLX__HAS_POSIX
+#define PLX__HAS_CONDITION_CLOCK (PLX__HAS_POSIX && PLX__HAS_THREADS)
 #endif
 
 /* What a struct stat calls its times. */

@@ -7,7 +7,7 @@
 
 #include "os/fork.h"
 
-#if PLX__HAS_POSIX
+#if PLX__HAS_POSIX && PLX__HAS_PROCESSES
 #include <pthread.h>
 
 _Atomic(uint32_t) plx__fork_generation;

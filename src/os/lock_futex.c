@@ -92,9 +92,10 @@ static void condition_sleep(plx__condition *condition, plx__lock *lock, const st
     condition->sleepers--;
 }
 
-void plx__condition_wait(plx__condition *condition, plx__lock *lock)
+int plx__condition_wait(plx__condition *condition, plx__lock *lock)
 {
     condition_sleep(condition, lock, NULL);
+    return 0;
 }
 
 void plx__condition_wait_until(plx__condition *condition, plx__lock *lock, plx_nanos deadline)

@@ -9,7 +9,7 @@
 #include "os/clock.h"
 #include "os/lock.h"
 
-#if PLX__HAS_POSIX && !PLX__HAS_FUTEX
+#if PLX__HAS_POSIX && PLX__HAS_THREADS && !PLX__HAS_FUTEX
 
 #include "os/posix.h"
 
@@ -47,9 +47,10 @@ void plx__condition_fini(plx__condition *condition)
     pthread_cond_destroy(&condition->cond);
 }
 
-void plx__condition_wait(plx__condition *condition, plx__lock *lock)
+int plx__condition_wait(plx__condition *condition, plx__lock *lock)
 {
     pthread_cond_wait(&condition->cond, &lock->mutex);
+    return 0;
 }
 
 static void condition_sleep(plx__lock *lock, plx_nanos duration)

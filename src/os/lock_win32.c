@@ -70,9 +70,10 @@ static void lock_sleep(plx__condition *condition, plx__lock *lock, DWORD millise
     SetLastError(saved);
 }
 
-void plx__condition_wait(plx__condition *condition, plx__lock *lock)
+int plx__condition_wait(plx__condition *condition, plx__lock *lock)
 {
     lock_sleep(condition, lock, INFINITE);
+    return 0;
 }
 
 void plx__condition_wait_until(plx__condition *condition, plx__lock *lock, plx_nanos deadline)

@@ -6,6 +6,7 @@
 
 #if PLX__HAS_POSIX
 #include "os/posix.h"
+#include "os/wasi.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -15,6 +16,14 @@
 static int posix_pipe(int fds[2])
 {
     return pipe2(fds, O_CLOEXEC | O_NONBLOCK);
+}
+
+#elif !PLX__HAS_PROCESSES
+
+static int posix_pipe(int fds[2])
+{
+    fds[0] = fds[1] = -1;
+    return 0;
 }
 
 #else
@@ -72,6 +81,37 @@ static struct dirent *posix_readdir(DIR *folder)
     return readdir(folder);
 }
 
+#if PLX__HAS_PROCESSES
+
+#define posix_poll poll
+
+/* Of the character devices /dev/null is the one that programs are given for a terminal. */
+static bool posix_is_null(int fd, const struct stat *status)
+{
+    struct stat null;
+    int saved = errno;
+    bool same = stat("/dev/null", &null) == 0 && null.st_rdev == status->st_rdev;
+
+    (void)fd;
+    errno = saved;
+    return same;
+}
+
+#else
+
+#define posix_poll plx__wasi_poll
+
+/* The folder of /dev/null need not be there; its poll(2) says it. */
+static bool posix_is_null(int fd, const struct stat *status)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+
+    (void)status;
+    return plx__poll(&one, 1, 0) == -EPERM;
+}
+
+#endif
+
 #if PLX__HAS_CONDITION_CLOCK
 
 static int posix_condattr_setclock(pthread_condattr_t *attributes, clockid_t clock)
@@ -79,7 +119,7 @@ static int posix_condattr_setclock(pthread_condattr_t *attributes, clockid_t clo
     return pthread_condattr_setclock(attributes, clock);
 }
 
-#else
+#elif PLX__HAS_THREADS
 
 static int posix_condattr_setclock(pthread_condattr_t *attributes, clockid_t clock)
 {
@@ -97,14 +137,18 @@ PLX__SEAM plx__posix_calls plx__posix = {
     .pipe = posix_pipe,
     .fstat = posix_fstat,
     .getfl = posix_getfl,
-    .poll = poll,
+    .poll = posix_poll,
     .recv = recv,
     .getsockopt = getsockopt,
     .clock_gettime = clock_gettime,
+#if PLX__HAS_THREADS
     .condattr_setclock = posix_condattr_setclock,
+#endif
+#if PLX__HAS_PROCESSES
     .sigaction = sigaction,
     .waitid = waitid,
     .kill = kill,
+#endif
     .open = posix_open,
     .fstatat = posix_fstatat,
     .getcwd = getcwd,
@@ -149,17 +193,6 @@ int plx__status(int fd, struct stat *status)
     return plx__result(plx__posix.fstat(fd, status), saved);
 }
 
-/* Of the character devices /dev/null is the one that programs are given for a terminal. */
-static bool posix_is_null(const struct stat *status)
-{
-    struct stat null;
-    int saved = errno;
-    bool same = S_ISCHR(status->st_mode) && stat("/dev/null", &null) == 0 && null.st_rdev == status->st_rdev;
-
-    errno = saved;
-    return same;
-}
-
 int plx__identify(int fd, plx__identity *identity)
 {
     struct stat status;
@@ -167,7 +200,8 @@ int plx__identify(int fd, plx__identity *identity)
 
     if (rc < 0)
         return rc;
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) || posix_is_null(&status))
+    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) ||
+        (S_ISCHR(status.st_mode) && posix_is_null(fd, &status)))
         return -EPERM;
     identity->device = (uint64_t)status.st_dev;
     identity->inode = (uint64_t)status.st_ino;

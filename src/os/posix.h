@@ -13,16 +13,21 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/wait.h>
 #include <time.h>
+
+#if PLX__HAS_THREADS
+#include <pthread.h>
+#endif
+#if PLX__HAS_PROCESSES
+#include <signal.h>
+#include <sys/wait.h>
+#endif
 
 /* Not in every system's poll(2); without it the end of the peer's writing is seen by reading. */
 #ifdef POLLRDHUP
@@ -31,21 +36,31 @@
 #define PLX__POLLRDHUP 0
 #endif
 
+#ifdef POLLPRI
+#define PLX__POLLPRI POLLPRI
+#else
+#define PLX__POLLPRI 0
+#endif
+
 typedef struct plx__posix_calls {
     int (*close)(int fd);
     ssize_t (*read)(int fd, void *buffer, size_t size);
     ssize_t (*write)(int fd, const void *buffer, size_t size);
-    int (*pipe)(int fds[2]); /* both ends close-on-exec and non-blocking */
+    int (*pipe)(int fds[2]); /* both ends close-on-exec and non-blocking, or -1 */
     int (*fstat)(int fd, struct stat *status);
     int (*getfl)(int fd);
     int (*poll)(struct pollfd *fds, nfds_t count, int milliseconds);
     ssize_t (*recv)(int fd, void *buffer, size_t size, int flags);
     int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *size);
     int (*clock_gettime)(clockid_t clock, struct timespec *now);
+#if PLX__HAS_THREADS
     int (*condattr_setclock)(pthread_condattr_t *attributes, clockid_t clock); /* an errno value */
+#endif
+#if PLX__HAS_PROCESSES
     int (*sigaction)(int number, const struct sigaction *action, struct sigaction *was);
     int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
     int (*kill)(pid_t pid, int number);
+#endif
     int (*open)(const char *path, int flags);
     int (*fstatat)(int folder, const char *path, struct stat *status, int flags);
     char *(*getcwd)(char *buffer, size_t size);
@@ -59,6 +74,7 @@ extern PLX__SEAM plx__posix_calls plx__posix;
 void plx__close(int fd);
 int  plx__read(int fd, void *buffer, size_t size);
 int  plx__write(int fd, const void *buffer, size_t size);
+/* To wake a thread by; both ends are -1 where there is no other that would. */
 int  plx__pipe(int fds[2]);
 int  plx__poll(struct pollfd *fds, size_t count, int milliseconds);
 

@@ -8,7 +8,7 @@
 
 #include "os/process.h"
 
-#if PLX__HAS_POSIX
+#if PLX__HAS_POSIX && PLX__HAS_PROCESSES
 #include "os/process_wait.h"
 
 int plx__process_wait(idtype_t type, id_t id, int options, plx_exit *status)

@@ -14,7 +14,7 @@
 #include "os/lock.h"
 #include "os/signals.h"
 
-#if PLX__HAS_POSIX
+#if PLX__HAS_POSIX && PLX__HAS_PROCESSES
 #include "os/posix.h"
 
 #include <pthread.h>

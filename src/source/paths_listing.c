@@ -17,24 +17,28 @@ static plx_nanos ls_time(const struct timespec *time)
     return (plx_nanos)time->tv_sec * 1000000000 + time->tv_nsec;
 }
 
+static sc_status ls_status(const struct stat *found)
+{
+    return (sc_status){
+        .device = (uint64_t)found->st_dev,
+        .inode = (uint64_t)found->st_ino,
+        .size = (int64_t)found->st_size,
+        .modified = ls_time(&found->PLX__STAT_MODIFIED),
+        .changed = ls_time(&found->PLX__STAT_CHANGED),
+        .mode = (uint32_t)found->st_mode,
+        .user = (uint32_t)found->st_uid,
+        .group = (uint32_t)found->st_gid,
+    };
+}
+
 static int ls_stat(int folder, const char *path, bool follow, sc_status *status)
 {
     struct stat found;
     int rc = plx__stat(folder, path, follow, &found);
 
-    if (rc < 0)
-        return rc;
-    *status = (sc_status){
-        .device = (uint64_t)found.st_dev,
-        .inode = (uint64_t)found.st_ino,
-        .size = (int64_t)found.st_size,
-        .modified = ls_time(&found.PLX__STAT_MODIFIED),
-        .changed = ls_time(&found.PLX__STAT_CHANGED),
-        .mode = (uint32_t)found.st_mode,
-        .user = (uint32_t)found.st_uid,
-        .group = (uint32_t)found.st_gid,
-    };
-    return 0;
+    if (rc == 0)
+        *status = ls_status(&found);
+    return rc;
 }
 
 static bool ls_is_folder(const sc_status *status)
@@ -242,7 +246,7 @@ void plx__listing_drop_hints(sc_state *sc, sc_watch *watch)
 /* Opens a folder, which may be another by now: then -ESTALE. */
 static int ls_open(sc_state *sc, const sc_watch *watch, const sc_entry *entry, DIR **listing, int *folder)
 {
-    sc_status status;
+    struct stat found;
     int rc = ls_path(sc, watch, entry, true);
 
     if (rc < 0)
@@ -250,12 +254,15 @@ static int ls_open(sc_state *sc, const sc_watch *watch, const sc_entry *entry, D
     *folder = plx__folder_open(sc->path, !entry->parent);
     if (*folder < 0)
         return *folder;
-    rc = ls_stat(*folder, ".", true, &status);
-    if (rc < 0 || !ls_same_file(&status, &entry->status)) {
-        plx__close(*folder);
-        return rc < 0 ? rc : -ESTALE;
+    rc = plx__status(*folder, &found); /* WASI on Node knows no "." in a folder opened as "folder/" */
+    if (rc == 0) {
+        sc_status status = ls_status(&found);
+        rc = ls_same_file(&status, &entry->status) ? 0 : -ESTALE;
     }
-    return plx__listing_open(*folder, listing);
+    if (rc == 0)
+        return plx__listing_open(*folder, listing);
+    plx__close(*folder);
+    return rc;
 }
 
 static bool ls_folder_differs(sc_state *sc, const sc_watch *watch, const sc_entry *entry)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Channels between threads: who is woken, at what price, and that nothing is lost on the way. */
+#include "os/config.h"
+
 #include "channels.h"
 
-#include <pthread.h>
+#include "os/lock.h"
 
 CASE(a_send_ends_a_blocked_wait)
 {
@@ -129,7 +131,7 @@ CASE(the_messages_of_each_blocked_sender_come_in_order)
 typedef struct crowd {
     plx_poller     *poller;
     plx_receiver   *receiver;
-    pthread_mutex_t lock;
+    plx__lock       lock;
     int64_t         next[SENDERS];
     bool            over;
 } crowd;
@@ -142,13 +144,13 @@ static void take_along(void *argument)
     for (bool over = false; !over;) {
         int count = plx_poller_wait(self->poller, events, 4, PLX_FOREVER);
         CHECK(count >= 0);
-        pthread_mutex_lock(&self->lock);
+        plx__lock_take(&self->lock);
         int taken;
         while ((taken = plx_receiver_recv_many(self->receiver, numbers, 16)) > 0)
             for (int i = 0; i < taken; i++)
                 CHECK_EQ(numbers[i] / SENDERS, self->next[numbers[i] % SENDERS]++);
         over = self->over = self->over || taken == -EPIPE;
-        pthread_mutex_unlock(&self->lock);
+        plx__lock_drop(&self->lock);
     }
     CHECK_RC(plx_notify(plx_poller_registry(self->poller)), 0); /* for the next of the crowd */
 }
@@ -156,7 +158,7 @@ static void take_along(void *argument)
 CASE(several_waiters_lose_and_double_nothing)
 {
     enum { TAKERS = 3 };
-    static crowd all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    static crowd all = {.lock = PLX__LOCK_INITIALIZER};
     static stream streams[SENDERS];
     test_thread *takers[TAKERS];
     int count = rounds(4000);

@@ -12,14 +12,48 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if PLX__HAS_PROCESSES
+
+static void make_new_folder(char *pattern, char *real)
+{
+    CHECK(mkdtemp(pattern) != NULL);
+    CHECK(realpath(pattern, real) != NULL);
+}
+
+static int set_mode_of(const char *path, unsigned mode)
+{
+    return chmod(path, (mode_t)mode);
+}
+
+#else /* WASI */
+
+/* The last letters of the pattern are replaced until the name is a new one. */
+static void make_new_folder(char *pattern, char *real)
+{
+    char *letters = pattern + strlen(pattern) - 6;
+    do {
+        errno = 0;
+        snprintf(letters, 7, "%06u", (unsigned)(plx_now() / 1000 % 1000000));
+    } while (mkdir(pattern, 0700) != 0 && errno == EEXIST);
+    CHECK_EQ(errno, 0);
+    strcpy(real, pattern);
+}
+
+static int set_mode_of(const char *path, unsigned mode)
+{
+    (void)path, (void)mode;
+    SKIP("WASI has no chmod");
+}
+
+#endif
+
 void make_place(char *path, size_t size)
 {
     const char *where = getenv("TMPDIR");
     char made[FOLDER_PATH - 256];
     CHECK(snprintf(made, sizeof made, "%s/pollux.XXXXXX", where && *where ? where : "/tmp") > 0);
-    CHECK(mkdtemp(made) != NULL);
     char real[PATH_MAX];
-    CHECK(realpath(made, real) != NULL);
+    make_new_folder(made, real);
     CHECK(strlen(real) < size);
     strcpy(path, real);
 }
@@ -110,7 +144,7 @@ void remove_tree(const folder *f, const char *name)
 
 void set_mode(const folder *f, const char *name, unsigned mode)
 {
-    CHECK(chmod(in_folder(f, name), (mode_t)mode) == 0);
+    CHECK(set_mode_of(in_folder(f, name), mode) == 0);
 }
 
 void let_go(plx_fd fd)

@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-#if !PLX__HAS_POSIX
+#if !PLX__HAS_POSIX || !PLX__HAS_PROCESSES
 
 #define NOT_HERE(name, limit) \
     CASE(name)                \
@@ -12,8 +12,8 @@
         SKIP(limit);          \
     }
 
-#define NO_SIGNALS(name)  NOT_HERE(name, "no signals of POSIX on Windows")
-#define NO_CHILDREN(name) NOT_HERE(name, "no fork, and no children to wait for, on Windows")
+#define NO_SIGNALS(name)  NOT_HERE(name, "no signals of POSIX here")
+#define NO_CHILDREN(name) NOT_HERE(name, "no fork, and no children to wait for, here")
 
 NO_SIGNALS(signal_is_reported_with_its_sender)
 NO_SIGNALS(signal_comes_with_each_wait_until_it_is_read)

@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-#if PLX__HAS_POSIX
+#if PLX__HAS_POSIX && PLX__HAS_PROCESSES
 #include "processes.h"
 
 #include <sys/resource.h>

@@ -7,7 +7,7 @@
 
 #include "support.h"
 
-#if PLX__HAS_POSIX
+#if PLX__HAS_POSIX && PLX__HAS_PROCESSES
 #include "signals.h"
 
 #include <setjmp.h>

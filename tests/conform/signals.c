@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-#if PLX__HAS_POSIX
+#if PLX__HAS_POSIX && PLX__HAS_PROCESSES
 #include "signals.h"
 
 CASE(signal_is_reported_with_its_sender)

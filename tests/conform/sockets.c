@@ -6,7 +6,7 @@
 #endif
 #include "support.h"
 
-#if PLX__HAS_POSIX
+#if PLX__HAS_POSIX && PLX__HAS_PROCESSES
 
 #include <arpa/inet.h>
 #include <dirent.h>

@@ -11,7 +11,7 @@
 #endif
 #include "support.h"
 
-#if PLX__HAS_POSIX
+#if PLX__HAS_POSIX && PLX__HAS_PROCESSES
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Windows has no fork. */
+/* No forks, on systems that have none. */
 #include "os/config.h"
 
 #include "os/fork.h"
 
-#if !PLX__HAS_POSIX
+#if !PLX__HAS_POSIX || !PLX__HAS_PROCESSES
 
 _Atomic(uint32_t) plx__fork_generation;
 

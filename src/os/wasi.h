@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What WASI says otherwise than POSIX. */
+#ifndef PLX__WASI_H
+#define PLX__WASI_H
+
+#include "os/config.h"
+
+#include <poll.h>
+
+/* As poll(2). For ever and for nothing is EDEADLK. */
+int plx__wasi_poll(struct pollfd *fds, nfds_t count, int milliseconds);
+
+#endif
