@@ -53,6 +53,13 @@ static int open_without_hints(void *state, const plx_allocator *memory, plx_fd *
 #define open_without_hints plx__paths_scan.open
 #endif
 
+static bool blind;
+
+void folder_may_be_blind(void)
+{
+    blind = true;
+}
+
 /* With hints there is no tick that could stand in for one that is missing. */
 static void choose_way(void)
 {
@@ -61,12 +68,16 @@ static void choose_way(void)
     if (folder_compares() || (way && strcmp(way, "scan") == 0)) {
         bool hints = folder_hints();
         often = plx__paths_scan;
-        often.interval = hints ? PLX_SEC(3600) : PLX_MSEC(10);
+        often.interval = hints && !blind ? PLX_SEC(3600) : PLX_MSEC(10);
         often.open = hints ? often.open : open_without_hints;
         plx__paths_way_used = &often;
     }
 }
 #else
+void folder_may_be_blind(void)
+{
+}
+
 static void choose_way(void)
 {
 }

@@ -27,6 +27,7 @@ void folder_close(folder *f); /* removes it and all in it, closes object and pol
 
 bool folder_compares(void);   /* listings, because nothing better was to be had */
 bool folder_hints(void);      /* compares, and only when the kernel says that something changed */
+void folder_may_be_blind(void); /* before it is opened: what has no hint is looked at often */
 bool moves_are_told(void);    /* into a folder that is watched and out of it, as such */
 bool watched_can_be_deleted(void); /* a folder */
 bool trees_are_seen(void);    /* whole, whatever was there before */
