@@ -433,27 +433,30 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *   -ENOSPC   the user's limit of epoll registrations (fs.epoll.max_user_watches), or of a
  *             port's objects (process.max-port-events)
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
- * Portability  event ports forget a registration with its number, also while a duplicate of
- *           the file lives. The poll backend knows an open file by its device and inode numbers:
- *           after a close without deregister it cannot tell a new eventfd, or the same
- *           FIFO opened again, from the old one (-EEXIST until deregistered). A number
- *           that it finds closed it reports once, as PLX_ERROR. Where poll(2) has no
- *           POLLRDHUP it looks at stream sockets that are readable instead: PLX_READ_CLOSED
- *           comes once what is before the end was read, and without PLX_READABLE it is
- *           -ENOTSUP. With kqueue PLX_PRIORITY is -ENOTSUP on FreeBSD and NetBSD, and a second register of an
- *           edge-triggered registration, refused with -EEXIST, may make an event; a socket that
- *           shut its own writing half has PLX_WRITE_CLOSED; an error that a datagram socket has
- *           pending (ICMP) makes it readable and writable, and is no PLX_ERROR. macOS does not
- *           tell that the other side of a FIFO (mkfifo) is gone, and FreeBSD tells its writer only
- *           with PLX_WRITABLE.
- *           On Windows WSAStartup is the program's; until then a socket is -EPERM. A socket is
- *           known by its addresses: one that was bound or connected since may be
- *           registered a second time, in place of the first; after a close without deregister one
- *           bound to the same address under the same number passes for the old one; and a stale
- *           registration that is ready may speak for an unregistered socket that got its number.
- *           Ends of stream that the program makes itself (shutdown of its own reading) are not told.
- *           WASI has no PLX_PRIORITY (-ENOTSUP), and hears nothing of a descriptor that is
- *           awaited neither to be readable nor writable.
+ * Portability
+ *   poll         knows an open file by its device and inode numbers: after a close without
+ *                deregister it cannot tell a new eventfd, or the same FIFO opened again,
+ *                from the old one (-EEXIST until deregistered). A number that it finds
+ *                closed it reports once, as PLX_ERROR. Where poll(2) has no POLLRDHUP it
+ *                looks at stream sockets that are readable instead: PLX_READ_CLOSED comes
+ *                once what is before the end was read, and alone it is -ENOTSUP.
+ *   kqueue       PLX_PRIORITY is -ENOTSUP on FreeBSD and NetBSD. A second register of an
+ *                edge-triggered registration, refused with -EEXIST, may make an event. A
+ *                socket that shut its own writing half has PLX_WRITE_CLOSED. An error that a
+ *                datagram socket has pending (ICMP) makes it readable and writable, and is
+ *                no PLX_ERROR. macOS does not tell that the other side of a FIFO (mkfifo) is
+ *                gone, and FreeBSD tells its writer only with PLX_WRITABLE.
+ *   event ports  forget a registration with its number, also while a duplicate of the file
+ *                lives.
+ *   Windows      WSAStartup is the program's; until then a socket is -EPERM. A socket is known
+ *                by its addresses: one that was bound or connected since may be registered
+ *                a second time, in place of the first; after a close without deregister one
+ *                bound to the same address under the same number passes for the old one;
+ *                and a stale registration that is ready may speak for an unregistered
+ *                socket that got its number. PLX_READ_CLOSED may come once what is before
+ *                the end was read; what this end shut down itself is not told.
+ *   WASI         has no PLX_PRIORITY (-ENOTSUP), and hears nothing of a descriptor that is
+ *                awaited neither to be readable nor writable.
  */
 PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
 
