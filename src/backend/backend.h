@@ -64,9 +64,9 @@ typedef struct plx__backend {
 /* What of an interest, its mode included, the kernel does not do. */
 static inline uint32_t plx__backend_missing(const plx__backend *backend, uint32_t interest)
 {
-    uint32_t lacks = backend->lacks & ~(interest & PLX_READABLE ? PLX_READ_CLOSED : 0u);
+    uint32_t missing = interest & (backend->lacks | ((PLX_EDGE | PLX_EXCLUSIVE) & ~backend->modes));
 
-    return interest & (lacks | ((PLX_EDGE | PLX_EXCLUSIVE) & ~backend->modes));
+    return missing == PLX_READ_CLOSED && interest & PLX_READABLE ? 0 : missing;
 }
 
 extern const plx__backend plx__backend_epoll;
