@@ -80,16 +80,21 @@ static plx__record_slot *record_next(plx__record *record)
     return atomic_load_explicit(&slot->turn, PLX__ACQUIRE) == record->head + 1 ? slot : NULL;
 }
 
+/*
+ * The slot is looked at before what was merged: a writer that was held up may merge one just now,
+ * and fill the slot with its next.
+ */
 int plx__record_oldest(plx__record *record)
 {
+    plx__record_slot *slot = record_next(record);
     plx__record_merged *merged = record_due(record);
-    plx__record_slot *slot = merged ? NULL : record_next(record);
 
     return merged ? merged->info.number : slot ? slot->info.number : 0;
 }
 
 bool plx__record_take(plx__record *record, plx_signal_info *info)
 {
+    plx__record_slot *slot = record_next(record);
     plx__record_merged *merged = record_due(record);
 
     if (merged) {
@@ -98,7 +103,6 @@ bool plx__record_take(plx__record *record, plx_signal_info *info)
         atomic_store_explicit(&merged->state, PLX__RECORD_EMPTY, PLX__RELEASE);
         return true;
     }
-    plx__record_slot *slot = record_next(record);
     if (!slot)
         return false;
     *info = slot->info;

@@ -107,12 +107,19 @@ static void write_one(int number, int status)
     plx__record_write(crowd.record, &info);
 }
 
-/* In the middle of a write, perhaps. Its numbers are the writer's plus WRITERS. */
+/*
+ * In the middle of a write, perhaps. Its numbers are the writer's plus WRITERS. Thread sanitizers
+ * keep signals back, and may then deliver one in the handler of another.
+ */
 static void interrupt(int number)
 {
-    (void)number;
+    static _Thread_local volatile sig_atomic_t inside;
     int saved = errno;
-    write_one(own_number + WRITERS, (int)++own_interrupts);
+
+    (void)number;
+    if (!inside++)
+        write_one(own_number + WRITERS, (int)++own_interrupts);
+    inside--;
     errno = saved;
 }
 
