@@ -5,9 +5,8 @@
 #include "os/alarm.h"
 
 #if PLX__HAS_EVENT_PORTS && PLX__HAS_ALARM
+#include "os/alarm_timerfd.h"
 #include "os/ports.h"
-
-#include <sys/timerfd.h>
 
 int plx__clock_boottime(plx_nanos *now)
 {
@@ -31,17 +30,11 @@ void plx__alarm_close(int alarm)
     plx__close(alarm);
 }
 
-/* As on Linux a value of zero would disarm it. */
 int plx__alarm_set(int alarm, plx_nanos deadline)
 {
-    struct itimerspec when = {.it_interval = {0}};
+    struct itimerspec when = plx__alarm_when(deadline);
     int saved = errno;
 
-    if (deadline != INT64_MAX) {
-        plx_nanos due = deadline > 0 ? deadline : 1;
-        when.it_value.tv_sec = (time_t)(due / 1000000000);
-        when.it_value.tv_nsec = (long)(due % 1000000000);
-    }
     return plx__result(plx__ports.timerfd_settime(alarm, TFD_TIMER_ABSTIME, &when, NULL), saved);
 }
 

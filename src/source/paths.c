@@ -241,6 +241,7 @@ int plx_paths_add(plx_paths *paths, const char *path, uint32_t changes, int *wat
     if (rc < 0)
         return rc;
     bool any = false, blind = false;
+    int number = 0;
     plx__lock_take(&paths->lock);
     if (paths->detached)
         rc = -PLX_ESHUTDOWN;
@@ -248,20 +249,21 @@ int plx_paths_add(plx_paths *paths, const char *path, uint32_t changes, int *wat
         rc = paths->numbers == INT_MAX ? -ENOSPC
                                        : paths->way->add(paths->state, path, changes, paths->numbers + 1);
     if (rc == 0) {
-        *watch = ++paths->numbers;
+        number = ++paths->numbers;
         any = paths->way->any(paths->state, false);
         blind = paths_blind(paths);
     }
     plx__lock_drop(&paths->lock);
-    if (blind && (rc = paths_start_ticks(paths)) < 0) {
-        (void)plx_paths_remove(paths, *watch);
+    if (blind && (rc = paths_start_ticks(paths)) < 0)
+        (void)plx_paths_remove(paths, number);
+    if (rc < 0)
         return rc;
-    }
+    *watch = number;
     if (any) { /* whoever waits has been told of what was there before */
         paths_push(paths);
         (void)plx__wake_claim(paths->registry);
     }
-    return rc;
+    return 0;
 }
 
 int plx_paths_remove(plx_paths *paths, int watch)
