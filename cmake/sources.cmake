@@ -28,8 +28,10 @@ set(POLLUX_SOURCES
     src/backend/event_ports.c
     src/backend/kqueue.c
     src/backend/handle_win32.c
+    src/backend/io_uring.c
     src/backend/iocp.c
     src/backend/poll.c
+    src/backend/polls.c
     src/backend/waitable.c
     src/source/names.c
     src/source/paths.c
@@ -77,6 +79,7 @@ set(POLLUX_SOURCES
     src/os/signals_posix.c
     src/os/signals_win32.c
     src/os/sources_win32.c
+    src/os/uring.c
     src/os/wasi.c
     src/os/wide_win32.c
     src/os/win32.c)

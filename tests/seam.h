@@ -55,6 +55,11 @@ enum seam_call {
     SEAM_INOTIFY_REMOVE,
     SEAM_FIONREAD,
     SEAM_GETDENTS,
+    SEAM_URING_SETUP,
+    SEAM_URING_ENTER,
+    SEAM_URING_REGISTER,
+    SEAM_MMAP,
+    SEAM_MUNMAP,
     SEAM_KQUEUE,
     SEAM_KEVENT,
     SEAM_KEVENT_WAKE, /* those that wake */
@@ -103,6 +108,11 @@ static const char *const seam_names[SEAM_CALLS] = {
     [SEAM_INOTIFY_REMOVE] = "inotify_rm_watch",
     [SEAM_FIONREAD] = "ioctl(FIONREAD)",
     [SEAM_GETDENTS] = "getdents64",
+    [SEAM_URING_SETUP] = "io_uring_setup",
+    [SEAM_URING_ENTER] = "io_uring_enter",
+    [SEAM_URING_REGISTER] = "io_uring_register",
+    [SEAM_MMAP] = "mmap",
+    [SEAM_MUNMAP] = "munmap",
     [SEAM_KQUEUE] = "kqueue",
     [SEAM_KEVENT] = "kevent",
     [SEAM_KEVENT_WAKE] = "kevent(NOTE_TRIGGER)",
@@ -355,6 +365,36 @@ static inline int seam_membarrier(int command)
     return seam_fails(SEAM_MEMBARRIER) ? -1 : seam.system.membarrier(command);
 }
 
+#if PLX__HAS_IO_URING
+
+static inline int seam_uring_setup(uint32_t entries, struct io_uring_params *params)
+{
+    return seam_fails(SEAM_URING_SETUP) ? -1 : seam.system.io_uring_setup(entries, params);
+}
+
+static inline int seam_uring_enter(int ring, uint32_t submit, uint32_t least, uint32_t flags, const void *how,
+                                   size_t size)
+{
+    return seam_fails(SEAM_URING_ENTER) ? -1 : seam.system.io_uring_enter(ring, submit, least, flags, how, size);
+}
+
+static inline int seam_uring_register(int ring, uint32_t what, void *argument, uint32_t count)
+{
+    return seam_fails(SEAM_URING_REGISTER) ? -1 : seam.system.io_uring_register(ring, what, argument, count);
+}
+
+static inline void *seam_mmap(void *where, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    return seam_fails(SEAM_MMAP) ? (void *)-1 : seam.system.mmap(where, size, protection, flags, fd, offset);
+}
+
+static inline int seam_munmap(void *memory, size_t size)
+{
+    return seam_fails(SEAM_MUNMAP) ? -1 : seam.system.munmap(memory, size);
+}
+
+#endif
+
 #endif
 
 #if PLX__HAS_KQUEUE
@@ -481,6 +521,13 @@ static inline void seam_install(void)
         .timerfd_create = seam_timerfd_create,
         .timerfd_settime = seam_timerfd_settime,
         .membarrier = seam_membarrier,
+#if PLX__HAS_IO_URING
+        .io_uring_setup = seam_uring_setup,
+        .io_uring_enter = seam_uring_enter,
+        .io_uring_register = seam_uring_register,
+        .mmap = seam_mmap,
+        .munmap = seam_munmap,
+#endif
         .inotify_init1 = seam_inotify_init,
         .inotify_add_watch = seam_inotify_add,
         .inotify_rm_watch = seam_inotify_remove,

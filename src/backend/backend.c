@@ -12,6 +12,9 @@ const plx__backend *const plx__backends[] = {
 #if PLX__HAS_EPOLL
     &plx__backend_epoll,
 #endif
+#if PLX__HAS_IO_URING
+    &plx__backend_io_uring,
+#endif
 #if PLX__HAS_EVENT_PORTS
     &plx__backend_event_ports,
 #endif
@@ -49,7 +52,7 @@ int plx__backend_open(plx_backend wanted, const plx_allocator *memory, const plx
 
     for (size_t i = 0; plx__backends[i]; i++) {
         const plx__backend *candidate = plx__backends[i];
-        if (!any && (name ? strcmp(name, candidate->name) != 0 : wanted != candidate->id))
+        if (any ? candidate->by_name : name ? strcmp(name, candidate->name) != 0 : wanted != candidate->id)
             continue;
         int rc = backend_try(candidate, memory, state);
         if (rc == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one contract between the core and a kernel interface. A backend is a constant table
- * of functions, all of them set. It translates and nothing else: retries, deadlines,
+ * of functions, all of them set but remark. It translates and nothing else: retries, deadlines,
  * merging, stale events and missing modes are the core's.
  *
  * All functions return 0 or a count, or a negative errno value, and a call that fails has
@@ -17,6 +17,7 @@
 typedef struct plx__backend {
     const char *name;
     plx_backend id;
+    bool        by_name; /* never AUTO's choice */
     uint32_t    modes;   /* PLX_EDGE, PLX_EXCLUSIVE: has them. PLX_ONESHOT: disarms by itself */
     uint32_t    lacks;   /* PLX_PRIORITY: never. PLX_READ_CLOSED: only beside PLX_READABLE */
     bool        native;  /* takes the kernel's own flags */
@@ -59,6 +60,9 @@ typedef struct plx__backend {
 
     /* A descriptor that is readable when a wait would return; -ENOTSUP without one. */
     int (*descriptor)(void *state);
+
+    /* For plx_poller_describe: what is to be known of it, or without a state why it cannot be had; or NULL. */
+    const char *(*remark)(void *state);
 } plx__backend;
 
 /* What of an interest, its mode included, the kernel does not do. */
@@ -70,6 +74,7 @@ static inline uint32_t plx__backend_missing(const plx__backend *backend, uint32_
 }
 
 extern const plx__backend plx__backend_epoll;
+extern const plx__backend plx__backend_io_uring;
 extern const plx__backend plx__backend_event_ports;
 extern const plx__backend plx__backend_kqueue;
 extern const plx__backend plx__backend_iocp;

@@ -15,6 +15,8 @@
 #include "os/clock.h"
 
 #if PLX__HAS_EPOLL
+#include "backend/epoll.h"
+#include "backend/linux_flags.h"
 #include "os/linux.h"
 #include "os/posix.h"
 
@@ -23,12 +25,6 @@
 
 /* The kernel refuses an array whose size does not fit an int. */
 #define EP_MOST (INT_MAX / (int)sizeof(struct epoll_event))
-
-struct ep_state {
-    int epoll;
-    int event;
-    _Atomic(bool) coarse; /* no epoll_pwait2 here */
-};
 
 /* A key as the kernel keeps it: its bytes, in the machine's order. */
 static inline uint64_t ep_pack(plx__key key)
@@ -54,7 +50,7 @@ static int ep_absent(int rc)
 
 static int ep_init(void *state, const plx_allocator *memory)
 {
-    struct ep_state *ep = state;
+    plx__epoll *ep = state;
     int rc;
 
     (void)memory;
@@ -80,18 +76,12 @@ close_epoll:
 
 static void ep_fini(void *state, bool forked)
 {
-    struct ep_state *ep = state;
+    plx__epoll *ep = state;
 
     (void)forked;
     plx__close(ep->event);
     plx__close(ep->epoll);
 }
-
-/* Our flags are epoll's: readiness, modes, and of a native registration the kernel's own. */
-_Static_assert(PLX_READABLE == EPOLLIN && PLX_WRITABLE == EPOLLOUT && PLX_PRIORITY == EPOLLPRI &&
-                   PLX_ERROR == EPOLLERR && PLX_WRITE_CLOSED == EPOLLHUP && PLX_READ_CLOSED == EPOLLRDHUP &&
-                   PLX_EDGE == EPOLLET && PLX_ONESHOT == EPOLLONESHOT && PLX_EXCLUSIVE == EPOLLEXCLUSIVE,
-               "no translation");
 
 static inline struct epoll_event ep_interest(const plx__watch *watch)
 {
@@ -101,7 +91,7 @@ static inline struct epoll_event ep_interest(const plx__watch *watch)
     };
 }
 
-static inline int ep_control(struct ep_state *ep, int operation, const plx__watch *watch, uint32_t *calls)
+static inline int ep_control(plx__epoll *ep, int operation, const plx__watch *watch, uint32_t *calls)
 {
     struct epoll_event interest = ep_interest(watch);
 
@@ -111,13 +101,13 @@ static inline int ep_control(struct ep_state *ep, int operation, const plx__watc
 
 static int ep_add(void *state, const plx__watch *watch, uint32_t *calls)
 {
-    struct ep_state *ep = state;
+    plx__epoll *ep = state;
 
     return (int)watch->key.fd == ep->event ? -EINVAL : ep_control(ep, EPOLL_CTL_ADD, watch, calls);
 }
 
 /* Of a number that is a regular file by now epoll says EPERM, whatever it is asked. */
-static inline int ep_change(struct ep_state *ep, int operation, const plx__watch *watch, uint32_t *calls)
+static inline int ep_change(plx__epoll *ep, int operation, const plx__watch *watch, uint32_t *calls)
 {
     int rc = ep_control(ep, operation, watch, calls);
 
@@ -147,7 +137,7 @@ static int ep_modify(void *state, const plx__watch *was, const plx__watch *now, 
  * may be another file by now. An exclusive entry that is there makes MOD say EINVAL; asked with
  * the flag itself, the kernel says so before it looks.
  */
-static int ep_has(struct ep_state *ep, const plx__watch *watch, uint32_t *calls)
+static int ep_has(plx__epoll *ep, const plx__watch *watch, uint32_t *calls)
 {
     plx__watch probe = *watch;
 
@@ -157,7 +147,7 @@ static int ep_has(struct ep_state *ep, const plx__watch *watch, uint32_t *calls)
 }
 
 /* Takes a registration over into a fresh set; 1 if its number changed hands meanwhile. */
-static int ep_adopt(struct ep_state *ep, struct ep_state *fresh, const plx__watch *watch, uint32_t *calls)
+static int ep_adopt(plx__epoll *ep, plx__epoll *fresh, const plx__watch *watch, uint32_t *calls)
 {
     int rc = ep_has(ep, watch, calls);
 
@@ -174,8 +164,8 @@ static int ep_adopt(struct ep_state *ep, struct ep_state *fresh, const plx__watc
 
 static int ep_rebuild(void *state, const plx__table *table, uint32_t *calls)
 {
-    struct ep_state *ep = state;
-    struct ep_state fresh = {.epoll = plx__epoll_create()};
+    plx__epoll *ep = state;
+    plx__epoll fresh = {.epoll = plx__epoll_create()};
     plx__watch watch;
     size_t fd = 0;
 
@@ -198,38 +188,16 @@ static int ep_rebuild(void *state, const plx__table *table, uint32_t *calls)
     return rc < 0 ? rc : doubt;
 }
 
-/* What only a native registration asks for; the kernel's other names for reading and writing. */
-#define EP_READING (EPOLLRDNORM | EPOLLRDBAND)
-#define EP_WRITING (EPOLLWRNORM | EPOLLWRBAND)
-#define EP_UNUSUAL (EPOLLERR | EPOLLHUP | EP_READING | EP_WRITING)
-
-/*
- * A wake, an error, a hang-up or one of the above; true if it is somebody's. A hang-up is the
- * end of both directions; of a pipe, the kernel reports the end of the readers as an error
- * alone.
- */
+/* A wake, the alarm, or what is unusual; true if it is somebody's. */
 PLX__RARE static bool ep_unusual(plx__harvest *harvest, const plx__key *key, uint32_t events, plx_event *event)
 {
-    uint32_t flags = events;
-
-    if (key->tag >= PLX__ALARM_TAG) {
-        harvest->woken |= key->tag == PLX__WAKE_TAG;
-        return false;
-    }
-    if (flags & EP_READING)
-        flags |= PLX_READABLE;
-    if (flags & EP_WRITING)
-        flags |= PLX_WRITABLE;
-    if (flags & EPOLLHUP) {
-        flags |= PLX_READ_CLOSED;
-    } else if (flags & EPOLLERR) {
-        harvest->calls++;
-        flags |= plx__is_pipe((int)key->fd) ? PLX_WRITE_CLOSED : 0;
-    }
-    return plx__harvest_slow(harvest, key, flags, events, event);
+    if (key->tag < PLX__ALARM_TAG)
+        return plx__harvest_slow(harvest, key, plx__linux_flags(harvest, key, events), events, event);
+    harvest->woken |= key->tag == PLX__WAKE_TAG;
+    return false;
 }
 
-PLX__RARE static int ep_sleep_timed(struct ep_state *ep, struct epoll_event *raw, plx__harvest *harvest,
+PLX__RARE static int ep_sleep_timed(plx__epoll *ep, struct epoll_event *raw, plx__harvest *harvest,
                                     plx_nanos timeout)
 {
     if (!atomic_load_explicit(&ep->coarse, PLX__RELAXED)) {
@@ -242,7 +210,7 @@ PLX__RARE static int ep_sleep_timed(struct ep_state *ep, struct epoll_event *raw
     return plx__epoll_wait(ep->epoll, raw, harvest->room, plx__clock_milliseconds(timeout));
 }
 
-static inline int ep_sleep(struct ep_state *ep, struct epoll_event *raw, plx__harvest *harvest, plx_nanos timeout)
+static inline int ep_sleep(plx__epoll *ep, struct epoll_event *raw, plx__harvest *harvest, plx_nanos timeout)
 {
     harvest->calls++;
     if (timeout <= 0) /* 0 and PLX_FOREVER are the kernel's own */
@@ -288,7 +256,7 @@ static int ep_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
         plx__key key;
         memcpy(&reported, raw + offsetof(struct epoll_event, events), sizeof reported);
         memcpy(&key, raw + offsetof(struct epoll_event, data), sizeof key);
-        if (key.tag >= PLX__ALARM_TAG || reported & EP_UNUSUAL
+        if (key.tag >= PLX__ALARM_TAG || reported & PLX__LINUX_UNUSUAL
                 ? ep_unusual(harvest, &key, reported, &events[i])
                 : plx__harvest_event(harvest, view, &key, reported, reported, &events[i]))
             kept++;
@@ -300,25 +268,14 @@ static int ep_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
 
 static int ep_wake(void *state, uint32_t *calls)
 {
-    struct ep_state *ep = state;
-    uint64_t number = 1;
-    int rc;
+    plx__epoll *ep = state;
 
-    while ((rc = plx__write(ep->event, &number, sizeof number)) == -EINTR || rc == -EAGAIN) {
-        ++*calls;
-        if (rc == -EAGAIN) { /* the counter is full, and a write that fails is no edge */
-            uint64_t drained;
-            (void)plx__read(ep->event, &drained, sizeof drained);
-            ++*calls;
-        }
-    }
-    ++*calls;
-    return rc < 0 ? rc : 0;
+    return plx__eventfd_signal(ep->event, calls);
 }
 
 static int ep_descriptor(void *state)
 {
-    struct ep_state *ep = state;
+    plx__epoll *ep = state;
 
     return ep->epoll;
 }
@@ -330,7 +287,7 @@ const plx__backend plx__backend_epoll = {
     .lacks = 0,
     .native = true,
     .shared = true,
-    .state_size = sizeof(struct ep_state),
+    .state_size = sizeof(plx__epoll),
     .init = ep_init,
     .fini = ep_fini,
     .add = ep_add,

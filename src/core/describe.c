@@ -72,6 +72,20 @@ int plx_event_describe(const plx_event *event, char *buffer, size_t size)
     return (int)text.length;
 }
 
+/* What is to be known of the poller's backend, and why another cannot be had. */
+static void text_add_remarks(struct text *text, const plx_registry *registry)
+{
+    for (size_t i = 0; plx__backends[i]; i++) {
+        const plx__backend *backend = plx__backends[i];
+        bool own = backend == registry->backend;
+        const char *remark = backend->remark ? backend->remark(own ? registry->state : NULL) : NULL;
+        if (remark && own)
+            text_add(text, "; %s", remark);
+        else if (remark)
+            text_add(text, "; no %s: %s", backend->name, remark);
+    }
+}
+
 int plx_poller_describe(const plx_poller *poller, char *buffer, size_t size)
 {
     struct text text = {.buffer = buffer, .size = buffer ? size : 0};
@@ -85,6 +99,7 @@ int plx_poller_describe(const plx_poller *poller, char *buffer, size_t size)
              " wakes sent, %" PRIu64 " elided",
              plx_poller_backend(poller), stats.registered, stats.waits, stats.events, stats.kernel_calls,
              stats.wakes_sent, stats.wakes_elided);
+    text_add_remarks(&text, &poller->registry);
     return (int)text.length;
 }
 

@@ -101,6 +101,12 @@
 #define PLX__HAS_MEMBARRIER 0
 #endif
 
+#if PLX__HAS_EPOLL && defined(SYS_io_uring_setup) /* Linux 5.1 */
+#define PLX__HAS_IO_URING 1
+#else
+#define PLX__HAS_IO_URING 0
+#endif
+
 /* How paths are watched; -DPOLLUX_PATHS=scan asks for the way that needs nothing. */
 #if PLX__HAS_EPOLL && !defined(PLX_PATHS_SCAN)
 #define PLX__HAS_INOTIFY 1

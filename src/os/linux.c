@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -52,6 +53,26 @@ static int linux_pidfd_open(pid_t pid, unsigned flags)
 #endif
 }
 
+#if PLX__HAS_IO_URING
+
+static int linux_io_uring_setup(uint32_t entries, struct io_uring_params *params)
+{
+    return (int)syscall(SYS_io_uring_setup, entries, params);
+}
+
+static int linux_io_uring_enter(int ring, uint32_t submit, uint32_t least, uint32_t flags, const void *how,
+                                size_t size)
+{
+    return (int)syscall(SYS_io_uring_enter, ring, submit, least, flags, how, size);
+}
+
+static int linux_io_uring_register(int ring, uint32_t what, void *argument, uint32_t count)
+{
+    return (int)syscall(SYS_io_uring_register, ring, what, argument, count);
+}
+
+#endif
+
 static int linux_fionread(int fd, int *bytes)
 {
     return ioctl(fd, FIONREAD, bytes);
@@ -74,6 +95,13 @@ PLX__SEAM plx__linux_calls plx__linux = {
     .timerfd_create = timerfd_create,
     .timerfd_settime = timerfd_settime,
     .membarrier = linux_membarrier,
+#if PLX__HAS_IO_URING
+    .io_uring_setup = linux_io_uring_setup,
+    .io_uring_enter = linux_io_uring_enter,
+    .io_uring_register = linux_io_uring_register,
+    .mmap = mmap,
+    .munmap = munmap,
+#endif
     .inotify_init1 = inotify_init1,
     .inotify_add_watch = inotify_add_watch,
     .inotify_rm_watch = inotify_rm_watch,
@@ -91,6 +119,23 @@ int plx__eventfd(void)
 {
     int saved = errno;
     return plx__result(plx__linux.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), saved);
+}
+
+int plx__eventfd_signal(int event, uint32_t *calls)
+{
+    uint64_t number = 1;
+    int rc;
+
+    while ((rc = plx__write(event, &number, sizeof number)) == -EINTR || rc == -EAGAIN) {
+        ++*calls;
+        if (rc == -EAGAIN) {
+            uint64_t drained;
+            (void)plx__read(event, &drained, sizeof drained);
+            ++*calls;
+        }
+    }
+    ++*calls;
+    return rc < 0 ? rc : 0;
 }
 
 int plx__descriptor_replace(int from, int onto)

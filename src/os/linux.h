@@ -9,6 +9,10 @@
 
 #include <sys/epoll.h>
 
+#if PLX__HAS_IO_URING
+struct io_uring_params;
+#endif
+
 /* The kernel takes two 64-bit fields here, also on machines whose timespec has 32 bits. */
 typedef struct plx__timespec64 {
     int64_t seconds;
@@ -26,6 +30,13 @@ typedef struct plx__linux_calls {
     int (*timerfd_create)(int clock, int flags);
     int (*timerfd_settime)(int timer, int flags, const struct itimerspec *when, struct itimerspec *was);
     int (*membarrier)(int command);
+#if PLX__HAS_IO_URING
+    int (*io_uring_setup)(uint32_t entries, struct io_uring_params *params);
+    int (*io_uring_enter)(int ring, uint32_t submit, uint32_t least, uint32_t flags, const void *how, size_t size);
+    int (*io_uring_register)(int ring, uint32_t what, void *argument, uint32_t count);
+    void *(*mmap)(void *where, size_t size, int protection, int flags, int fd, off_t offset);
+    int (*munmap)(void *memory, size_t size);
+#endif
     int (*inotify_init1)(int flags);
     int (*inotify_add_watch)(int inotify, const char *path, uint32_t mask);
     int (*inotify_rm_watch)(int inotify, int watch);
@@ -37,6 +48,9 @@ extern PLX__SEAM plx__linux_calls plx__linux;
 
 int plx__epoll_create(void);
 int plx__eventfd(void);
+
+/* Makes an eventfd readable once more, also one that is full: a write that fails is no edge. */
+int plx__eventfd_signal(int event, uint32_t *calls);
 
 /* Close-on-exec and non-blocking, as all of the library. */
 int plx__inotify_open(void);

@@ -71,7 +71,7 @@ CASE(table_of_mounts_reports_priority_and_error)
     CHECK(mounts >= 0);
     if (!plx_poller_supports(s.poller, PLX_PRIORITY)) {
         CHECK_RC(plx_register(s.registry, mounts, 3, PLX_PRIORITY), -ENOTSUP);
-    } else if (!backend_is("epoll") && !backend_is("io_uring")) {
+    } else if (!backend_is("epoll")) {
         CHECK_RC(plx_register(s.registry, mounts, 3, PLX_PRIORITY), -EPERM);
     } else {
         CHECK_RC(plx_register(s.registry, mounts, 3, PLX_PRIORITY | PLX_EDGE), 0);

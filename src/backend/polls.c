@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The polls of io_uring.
+ *
+ * The kernel's traps. A completion tells what was: one that was not taken at once is a reason to
+ * look. POLLPRI alone wakes no poll. The end of the peer's writing is reported though nobody
+ * asked. A multishot may end without notice, and all end with the thread that made them
+ * (ECANCELED): they are made again. A removal or an update is refused (EALREADY) while the poll
+ * is at work; a cancellation is not.
+ */
+#include "backend/polls.h"
+
+#if PLX__HAS_IO_URING
+#include "backend/linux_flags.h"
+
+#include <string.h>
+
+/* State of a slot. */
+enum {
+    PL_SET = 1,      /* there is a registration */
+    PL_PENDING = 2,  /* on the list TO_ARM */
+    PL_LOOK = 4,     /* on the list TO_LOOK */
+    PL_TELL = 8,     /* on the list TO_TELL */
+    PL_MULTI = 16,   /* its poll is a multishot */
+    PL_REPLACE = 32, /* its poll is not what is wanted any more: completions do not count */
+    PL_SILENT = 64,  /* a oneshot that has reported */
+    PL_AGAIN = 128,  /* a oneshot that a single shot does not serve, from now on */
+    PL_GONE = 256    /* the number was found closed, or to be another file: no poll any more */
+};
+
+static const uint32_t listed[PLX__POLLS_LISTS] = {PL_PENDING, PL_LOOK, PL_TELL};
+
+struct slot {
+    uint32_t state;
+    uint32_t tag;    /* of the key */
+    uint32_t flags;  /* as in the watch */
+    uint32_t armed;  /* the serial number of its poll; 0: none */
+    uint32_t before; /* what it was before the last change */
+    uint32_t result; /* not told yet */
+    uint32_t next[PLX__POLLS_LISTS];
+    plx__identity identity;
+};
+
+#define NONE UINT32_MAX
+
+/* What a completion belongs to: a poll, its change, the eventfd, or nothing that matters. */
+#define OF_CHANGE (UINT64_C(1) << 63)
+#define OF_EVENT  (UINT64_C(1) << 62)
+#define OF_NONE   UINT64_C(0)
+
+/* Serial numbers are below the two flags. */
+#define SERIAL_MOST UINT32_C(0x3fffffff)
+
+static uint64_t poll_name(uint32_t fd, uint32_t serial)
+{
+    return (uint64_t)serial << 32 | fd;
+}
+
+static struct slot *slot_of(const plx__polls *polls, uint32_t fd)
+{
+    return plx__pages_get(&polls->slots, fd);
+}
+
+static bool slot_is_edge(const struct slot *slot)
+{
+    return slot->flags & EPOLLET && !(slot->flags & EPOLLONESHOT);
+}
+
+/* Whether its events are wanted now. */
+static bool slot_listens(const struct slot *slot)
+{
+    return (slot->state & (PL_SET | PL_SILENT | PL_GONE)) == PL_SET && slot->flags;
+}
+
+/* ---- Lists ------------------------------------------------------------------ */
+
+static void list_push(plx__polls *polls, plx__polls_list list, uint32_t fd, struct slot *slot)
+{
+    if (slot->state & listed[list])
+        return;
+    slot->state |= listed[list];
+    slot->next[list] = NONE;
+    if (polls->list[list].first == NONE)
+        polls->list[list].first = fd;
+    else
+        slot_of(polls, polls->list[list].last)->next[list] = fd;
+    polls->list[list].last = fd;
+}
+
+/* The first, or NONE. */
+static uint32_t list_pop(plx__polls *polls, plx__polls_list list)
+{
+    uint32_t fd = polls->list[list].first;
+
+    if (fd == NONE)
+        return NONE;
+    struct slot *slot = slot_of(polls, fd);
+    slot->state &= ~listed[list];
+    polls->list[list].first = slot->next[list];
+    return fd;
+}
+
+static uint32_t list_last(const plx__polls *polls, plx__polls_list list)
+{
+    return plx__polls_any(polls, list) ? polls->list[list].last : NONE;
+}
+
+/* ---- To the kernel ----------------------------------------------------------- */
+
+/* A blank operation; those before it are handed over if there is no room. NULL if that failed. */
+static struct io_uring_sqe *polls_operation(plx__polls *polls, uint32_t *calls)
+{
+    struct io_uring_sqe *operation = plx__ring_operation(&polls->ring);
+
+    if (operation)
+        return operation;
+    ++*calls;
+    (void)plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0);
+    return plx__ring_operation(&polls->ring);
+}
+
+static void operation_events(struct io_uring_sqe *operation, uint32_t flags)
+{
+    uint32_t events = flags & (0xffffu | EPOLLEXCLUSIVE);
+
+    if (events & EPOLLPRI) /* a socket's urgent data comes with both */
+        events |= EPOLLRDBAND;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ /* the kernel has the two halves in the other order */
+    events = events << 16 | events >> 16;
+#endif
+    operation->poll32_events = events;
+}
+
+static void operation_cancel(struct io_uring_sqe *operation, uint32_t fd, uint32_t serial)
+{
+    operation->opcode = IORING_OP_ASYNC_CANCEL;
+    operation->fd = -1;
+    operation->addr = poll_name(fd, serial);
+    operation->user_data = OF_NONE;
+}
+
+static bool identity_same(const plx__identity *one, const plx__identity *other)
+{
+    return one->device == other->device && one->inode == other->inode;
+}
+
+/* Whether the number still names the registered file, as far as can be told. */
+static bool slot_is_same_file(const struct slot *slot, uint32_t fd, uint32_t *calls)
+{
+    plx__identity identity;
+    int rc = plx__identify((int)fd, &identity);
+
+    ++*calls;
+    return rc == 0 ? identity_same(&slot->identity, &identity) : rc != -EBADF && rc != -EPERM;
+}
+
+/* A new poll, or a change of the one there is. */
+static void operation_poll(struct io_uring_sqe *operation, plx__polls *polls, uint32_t fd, struct slot *slot,
+                           bool change)
+{
+    polls->serial = polls->serial % SERIAL_MOST + 1;
+    uint64_t name = poll_name(fd, polls->serial);
+    operation->opcode = change ? IORING_OP_POLL_REMOVE : IORING_OP_POLL_ADD;
+    operation->fd = change ? -1 : (int)fd;
+    operation->len = slot->state & PL_MULTI ? IORING_POLL_ADD_MULTI : 0;
+    operation->user_data = name;
+    operation_events(operation, slot->flags);
+    if (change) {
+        operation->flags = IOSQE_CQE_SKIP_SUCCESS;
+        operation->len |= IORING_POLL_UPDATE_EVENTS | IORING_POLL_UPDATE_USER_DATA;
+        operation->addr = poll_name(fd, slot->armed);
+        operation->off = name;
+        operation->user_data = name | OF_CHANGE;
+        slot->before = slot->armed;
+    }
+    slot->armed = polls->serial;
+}
+
+/*
+ * The poll that a slot wants, in place of none, or of the one it has. A new one is made by number,
+ * which may be another file's by now. False: no room.
+ */
+static bool slot_arm(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
+{
+    bool wanted = slot_listens(slot);
+    bool multi = !(slot->flags & EPOLLONESHOT) || slot->state & PL_AGAIN;
+    bool change = wanted && slot->armed && multi && slot->state & PL_MULTI && !(slot->flags & EPOLLEXCLUSIVE);
+    struct io_uring_sqe *operation;
+
+    if (slot->armed && !change) {
+        operation = polls_operation(polls, calls);
+        if (!operation)
+            return false;
+        operation_cancel(operation, fd, slot->armed);
+        slot->armed = 0;
+    }
+    if (wanted && !change && !slot_is_same_file(slot, fd, calls)) {
+        slot->state |= PL_GONE;
+        wanted = false;
+    }
+    if (!wanted)
+        return true;
+    operation = polls_operation(polls, calls);
+    if (!operation)
+        return false;
+    slot->state = (slot->state & ~(uint32_t)PL_MULTI) | (multi ? PL_MULTI : 0);
+    operation_poll(operation, polls, fd, slot, change);
+    return true;
+}
+
+static void event_arm(plx__polls *polls, uint32_t *calls)
+{
+    struct io_uring_sqe *operation = polls->event_armed ? NULL : polls_operation(polls, calls);
+
+    if (!operation)
+        return;
+    operation->opcode = IORING_OP_POLL_ADD;
+    operation->fd = polls->event;
+    operation->len = IORING_POLL_ADD_MULTI;
+    operation->user_data = OF_EVENT;
+    operation_events(operation, EPOLLIN);
+    polls->event_armed = true;
+}
+
+uint32_t plx__polls_flush(plx__polls *polls, uint32_t *calls)
+{
+    event_arm(polls, calls);
+    while (plx__polls_any(polls, PLX__TO_ARM)) {
+        uint32_t fd = polls->list[PLX__TO_ARM].first;
+        struct slot *slot = slot_of(polls, fd);
+        bool wanted = slot->state & PL_SET && (!slot->armed || slot->state & PL_REPLACE);
+        if (wanted && !slot_arm(polls, fd, slot, calls))
+            break;
+        slot->state &= ~(uint32_t)PL_REPLACE;
+        (void)list_pop(polls, PLX__TO_ARM);
+    }
+    return plx__ring_publish(&polls->ring);
+}
+
+/* Until its last completion is made a poll holds its file. */
+static int slot_cancel(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
+{
+    struct io_uring_sqe *operation = polls_operation(polls, calls);
+    int rc = operation ? 0 : -ENOMEM;
+
+    if (operation) {
+        operation_cancel(operation, fd, slot->armed);
+        polls->cancelled = operation->addr;
+    }
+    for (int patience = 100; polls->cancelled && rc >= 0 && patience > 0;) {
+        rc = plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0);
+        ++*calls;
+        if (rc == -EINTR)
+            rc = 0;
+        patience -= plx__polls_reap(polls, false) == 0;
+    }
+    if (polls->cancelled && rc >= 0)
+        rc = -EBUSY;
+    polls->cancelled = 0;
+    return rc < 0 ? rc : 0;
+}
+
+int plx__polls_remove(plx__polls *polls, uint32_t fd, uint32_t *calls)
+{
+    struct slot *slot = slot_of(polls, fd);
+    int rc = 0;
+
+    slot->state &= ~(uint32_t)PL_SET;
+    if (slot->armed)
+        rc = slot_cancel(polls, fd, slot, calls);
+    if (rc < 0)
+        slot->state |= PL_SET;
+    else
+        slot->armed = 0;
+    return rc;
+}
+
+void plx__polls_cancel_all(plx__polls *polls, uint32_t *calls)
+{
+    struct io_uring_sqe *operation = polls_operation(polls, calls);
+
+    if (!operation)
+        return;
+    operation->opcode = IORING_OP_ASYNC_CANCEL;
+    operation->fd = -1;
+    operation->cancel_flags = IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY;
+    (void)plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0);
+    ++*calls;
+}
+
+/* ---- From the kernel --------------------------------------------------------- */
+
+/* What a poll reports. */
+static void slot_result(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t result, bool fresh)
+{
+    result &= slot->flags | EPOLLERR | EPOLLHUP;
+    if (slot->state & PL_REPLACE)
+        return;
+    if (slot->state & PL_SILENT) { /* it shall not wake anybody again */
+        slot->state |= PL_REPLACE;
+        list_push(polls, PLX__TO_ARM, fd, slot);
+    } else if (!result) {
+        slot->state |= PL_AGAIN; /* a single shot would report it at once, for ever */
+        if (!slot->armed)
+            list_push(polls, PLX__TO_ARM, fd, slot);
+    } else if (fresh || slot_is_edge(slot)) {
+        slot->result |= result;
+        list_push(polls, PLX__TO_TELL, fd, slot);
+    } else {
+        list_push(polls, PLX__TO_LOOK, fd, slot);
+    }
+}
+
+static void polls_complete(plx__polls *polls, const struct io_uring_cqe *completion, bool fresh)
+{
+    uint64_t name = completion->user_data;
+    bool more = completion->flags & IORING_CQE_F_MORE;
+    uint32_t fd = (uint32_t)name;
+    uint32_t serial = (uint32_t)((name & ~OF_CHANGE) >> 32);
+    int result = completion->res;
+
+    if (name == OF_EVENT) {
+        polls->woken |= result >= 0;
+        polls->event_armed = more;
+        return;
+    }
+    if (name == polls->cancelled && !more)
+        polls->cancelled = 0;
+    struct slot *slot = name == OF_NONE ? NULL : slot_of(polls, fd);
+    if (!slot || slot->armed != serial || !(slot->state & PL_SET))
+        return;
+    if (name & OF_CHANGE) { /* it failed: the poll has just ended, or is at work */
+        slot->armed = slot->before;
+        slot->state |= PL_REPLACE;
+        slot->state &= ~(uint32_t)PL_MULTI;
+        list_push(polls, PLX__TO_ARM, fd, slot);
+        return;
+    }
+    if (!more)
+        slot->armed = 0;
+    if (result == -EBADF)
+        slot->state |= PL_GONE;
+    else if (result >= 0)
+        slot_result(polls, fd, slot, (uint32_t)result, fresh);
+    if (!more && (slot->state & PL_MULTI || result == -ECANCELED))
+        list_push(polls, PLX__TO_ARM, fd, slot);
+}
+
+int plx__polls_reap(plx__polls *polls, bool fresh)
+{
+    const plx__ring *ring = &polls->ring;
+    uint32_t head = atomic_load_explicit(ring->done_head, PLX__RELAXED);
+    uint32_t tail = atomic_load_explicit(ring->done_tail, PLX__ACQUIRE);
+
+    for (uint32_t i = head; i != tail; i++)
+        polls_complete(polls, &ring->completions[i & ring->mask], fresh);
+    atomic_store_explicit(ring->done_head, tail, PLX__RELEASE);
+    return (int)(tail - head);
+}
+
+/* ---- Looking ----------------------------------------------------------------- */
+
+enum { LOOKS = 64 };
+
+/*
+ * What poll(2) says of a slot's number. If it is ready, is it still the registered file? A single
+ * shot that was fired and is not ready any more is needed again.
+ */
+static void slot_looked(plx__polls *polls, uint32_t fd, int revents, uint32_t *calls)
+{
+    struct slot *slot = slot_of(polls, fd);
+
+    if (!revents) {
+        if (!slot->armed)
+            list_push(polls, PLX__TO_ARM, fd, slot);
+    } else if (revents & POLLNVAL || !slot_is_same_file(slot, fd, calls)) {
+        slot->state |= PL_GONE | PL_REPLACE;
+        list_push(polls, PLX__TO_ARM, fd, slot);
+    } else {
+        slot->result |= (uint32_t)revents;
+        list_push(polls, PLX__TO_TELL, fd, slot);
+    }
+}
+
+/* At most `most` of the list, in one call; how many are ready, or an error, and none was looked at. */
+static int polls_look_at(plx__polls *polls, size_t most, uint32_t *calls)
+{
+    struct pollfd looks[LOOKS];
+    size_t count = 0;
+    int rc;
+
+    for (uint32_t fd; count < most && (fd = list_pop(polls, PLX__TO_LOOK)) != NONE;) {
+        const struct slot *slot = slot_of(polls, fd);
+        if (slot_listens(slot) && !(slot->state & PL_REPLACE))
+            looks[count++] = (struct pollfd){.fd = (int)fd, .events = (short)(slot->flags & 0xffffu)};
+    }
+    if (count == 0)
+        return 0;
+    do {
+        rc = plx__poll(looks, count, 0);
+        ++*calls;
+    } while (rc == -EINTR);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t fd = (uint32_t)looks[i].fd;
+        if (rc >= 0)
+            slot_looked(polls, fd, looks[i].revents, calls);
+        else
+            list_push(polls, PLX__TO_LOOK, fd, slot_of(polls, fd));
+    }
+    return rc;
+}
+
+/*
+ * What was to be told, and was not, may not be so any more; an edge is told all the same. It comes
+ * before what was told just now.
+ */
+static void polls_doubt(plx__polls *polls)
+{
+    uint32_t told = list_last(polls, PLX__TO_LOOK);
+    uint32_t last = list_last(polls, PLX__TO_TELL);
+    uint32_t fd = NONE;
+
+    if (last == NONE)
+        return;
+    while (fd != last) {
+        fd = list_pop(polls, PLX__TO_TELL);
+        struct slot *slot = slot_of(polls, fd);
+        if (!slot_is_edge(slot))
+            slot->result = 0;
+        list_push(polls, slot_is_edge(slot) ? PLX__TO_TELL : PLX__TO_LOOK, fd, slot);
+    }
+    while (told != NONE && fd != told) {
+        fd = list_pop(polls, PLX__TO_LOOK);
+        list_push(polls, PLX__TO_LOOK, fd, slot_of(polls, fd));
+    }
+}
+
+void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls)
+{
+    polls_doubt(polls);
+    while (plx__polls_any(polls, PLX__TO_LOOK) && enough > 0) {
+        int rc = polls_look_at(polls, enough < LOOKS ? (size_t)enough : LOOKS, calls);
+        if (rc < 0)
+            break;
+        enough -= rc;
+    }
+}
+
+/* ---- To the caller ------------------------------------------------------------ */
+
+bool plx__polls_tell(plx__polls *polls, plx_event *event)
+{
+    struct slot *slot;
+    uint32_t fd;
+
+    do {
+        fd = list_pop(polls, PLX__TO_TELL);
+        if (fd == NONE)
+            return false;
+        slot = slot_of(polls, fd);
+    } while (!slot_listens(slot) || slot->state & PL_REPLACE || !slot->result);
+    plx__key key = {.fd = fd, .tag = slot->tag};
+    memcpy(&event->token, &key, sizeof key);
+    event->native = slot->result;
+    slot->result = 0;
+    if (slot->flags & EPOLLONESHOT)
+        slot->state |= PL_SILENT;
+    else if (!slot_is_edge(slot))
+        list_push(polls, PLX__TO_LOOK, fd, slot);
+    return true;
+}
+
+bool plx__polls_next(plx__polls *polls, size_t *next, plx__watch *watch, uint32_t *calls)
+{
+    for (size_t span = plx__pages_span(&polls->slots); *next < span; ++*next) {
+        if (!plx__pages_find(&polls->slots, *next)) {
+            *next |= PLX__PAGE_SIZE - 1;
+            continue;
+        }
+        uint32_t fd = (uint32_t)*next;
+        const struct slot *slot = slot_of(polls, fd);
+        if ((slot->state & (PL_SET | PL_GONE)) != PL_SET || !slot_is_same_file(slot, fd, calls))
+            continue;
+        watch->key = (plx__key){.fd = fd, .tag = slot->tag};
+        watch->flags = slot->state & PL_SILENT ? 0 : slot->flags;
+        ++*next;
+        return true;
+    }
+    return false;
+}
+
+/* ---- Changes of the set ------------------------------------------------------ */
+
+/*
+ * What a slot is to wait for from now on. Of one that has its poll still, and wants the same, the
+ * state is asked; a new poll looks for itself.
+ */
+static void slot_want(plx__polls *polls, const plx__watch *watch, struct slot *slot)
+{
+    bool same = slot->armed && slot->state & PL_MULTI && !(slot->state & PL_REPLACE) && slot->flags == watch->flags;
+
+    if (slot->state & PL_SILENT)
+        slot->state |= PL_AGAIN;
+    slot->tag = watch->key.tag;
+    slot->flags = watch->flags;
+    slot->result = 0;
+    slot->state &= ~(uint32_t)(PL_SILENT | PL_GONE);
+    if (same) {
+        list_push(polls, PLX__TO_LOOK, watch->key.fd, slot);
+    } else {
+        slot->state |= slot->armed ? PL_REPLACE : 0;
+        list_push(polls, PLX__TO_ARM, watch->key.fd, slot);
+    }
+}
+
+int plx__polls_add(plx__polls *polls, const plx__watch *watch, uint32_t *calls)
+{
+    plx__identity identity;
+    int rc = plx__identify((int)watch->key.fd, &identity);
+
+    ++*calls;
+    if (rc < 0)
+        return rc;
+    struct slot *slot = plx__pages_make(&polls->slots, watch->key.fd);
+    if (!slot)
+        return -ENOMEM;
+    if ((slot->state & (PL_SET | PL_GONE)) == PL_SET && identity_same(&slot->identity, &identity))
+        return -EEXIST;
+    slot->state = PL_SET | (slot->state & (PL_PENDING | PL_LOOK | PL_TELL)); /* what has a poll is replaced */
+    slot->identity = identity;
+    slot_want(polls, watch, slot);
+    return 0;
+}
+
+int plx__polls_modify(plx__polls *polls, const plx__watch *now, uint32_t *calls)
+{
+    struct slot *slot = slot_of(polls, now->key.fd);
+    plx__identity identity;
+    int rc = plx__identify((int)now->key.fd, &identity);
+
+    ++*calls;
+    if (rc < 0)
+        return rc == -EPERM ? -ENOENT : rc;
+    if (!identity_same(&slot->identity, &identity))
+        return -ENOENT;
+    slot_want(polls, now, slot);
+    return 0;
+}
+
+/* ---- Open and close ---------------------------------------------------------- */
+
+int plx__polls_open(plx__polls *polls, int event, const plx_allocator *memory)
+{
+    int rc = plx__ring_open(&polls->ring);
+
+    if (rc < 0)
+        return rc;
+    polls->event = event;
+    plx__pages_init(&polls->slots, memory, sizeof(struct slot));
+    for (int i = 0; i < PLX__POLLS_LISTS; i++)
+        polls->list[i].first = NONE;
+    return 0;
+}
+
+void plx__polls_close(plx__polls *polls)
+{
+    plx__ring_close(&polls->ring);
+    plx__pages_fini(&polls->slots);
+}
+
+#endif
