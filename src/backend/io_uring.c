@@ -268,11 +268,11 @@ static int ur_sleep(struct ur_state *ur, plx__harvest *harvest, plx_nanos timeou
 
     plx__polls_look(polls, harvest->room, &harvest->calls);
     uint32_t operations = plx__polls_flush(polls, &harvest->calls);
-    if (plx__polls_any(polls, PLX__TO_TELL) || plx__polls_any(polls, PLX__TO_LOOK) ||
-        plx__polls_any(polls, PLX__TO_ARM) || polls->woken)
+    if (plx__polls_count(polls, PLX__TO_TELL) || plx__polls_count(polls, PLX__TO_LOOK) ||
+        plx__polls_count(polls, PLX__TO_ARM) || polls->woken)
         timeout = 0;
     plx_nanos deadline = operations && timeout > 0 ? plx__clock_add(plx__clock_now(), timeout) : PLX_FOREVER;
-    for (int room = harvest->room; room > 0 && made >= UR_BATCH; room -= made) {
+    while (made >= UR_BATCH && plx__polls_count(polls, PLX__TO_TELL) < harvest->room) {
         rc = ur_enter(ur, operations, timeout, &harvest->calls);
         if (ur_moved(ur))
             break;
@@ -292,7 +292,7 @@ static int ur_collect(struct ur_state *ur, plx__harvest *harvest)
 {
     int count = 0;
 
-    while (count < harvest->room && plx__polls_tell(&ur->polls, &harvest->events[count]))
+    while (count < harvest->room && plx__polls_tell(&ur->polls, &harvest->events[count], &harvest->calls))
         count++;
     harvest->woken = ur->polls.woken;
     ur->polls.woken = false;

@@ -25,7 +25,9 @@ enum {
     PL_REPLACE = 32, /* its poll is not what is wanted any more: completions do not count */
     PL_SILENT = 64,  /* a oneshot that has reported */
     PL_AGAIN = 128,  /* a oneshot that a single shot does not serve, from now on */
-    PL_GONE = 256    /* the number was found closed, or to be another file: no poll any more */
+    PL_GONE = 256,   /* the number was found closed, or to be another file: no poll any more */
+    PL_TRUSTED = 512, /* armed again without a question whether the number is open still */
+    PL_UNSURE = 1024 /* its poll was made by number, and no event has shown yet that it is the file's */
 };
 
 static const uint32_t listed[PLX__POLLS_LISTS] = {PL_PENDING, PL_LOOK, PL_TELL};
@@ -85,6 +87,7 @@ static void list_push(plx__polls *polls, plx__polls_list list, uint32_t fd, stru
     else
         slot_of(polls, polls->list[list].last)->next[list] = fd;
     polls->list[list].last = fd;
+    polls->list[list].count++;
 }
 
 /* The first, or NONE. */
@@ -97,12 +100,13 @@ static uint32_t list_pop(plx__polls *polls, plx__polls_list list)
     struct slot *slot = slot_of(polls, fd);
     slot->state &= ~listed[list];
     polls->list[list].first = slot->next[list];
+    polls->list[list].count--;
     return fd;
 }
 
 static uint32_t list_last(const plx__polls *polls, plx__polls_list list)
 {
-    return plx__polls_any(polls, list) ? polls->list[list].last : NONE;
+    return plx__polls_count(polls, list) ? polls->list[list].last : NONE;
 }
 
 /* ---- To the kernel ----------------------------------------------------------- */
@@ -132,9 +136,11 @@ static void operation_events(struct io_uring_sqe *operation, uint32_t flags)
     operation->poll32_events = events;
 }
 
-static void operation_cancel(struct io_uring_sqe *operation, uint32_t fd, uint32_t serial)
+/* By IORING_OP_POLL_REMOVE, which costs less and may be refused, or IORING_OP_ASYNC_CANCEL. */
+static void operation_end(struct io_uring_sqe *operation, uint8_t opcode, uint32_t fd, uint32_t serial)
 {
-    operation->opcode = IORING_OP_ASYNC_CANCEL;
+    operation->opcode = opcode;
+    operation->flags = IOSQE_CQE_SKIP_SUCCESS;
     operation->fd = -1;
     operation->addr = poll_name(fd, serial);
     operation->user_data = OF_NONE;
@@ -179,7 +185,7 @@ static void operation_poll(struct io_uring_sqe *operation, plx__polls *polls, ui
 
 /*
  * The poll that a slot wants, in place of none, or of the one it has. A new one is made by number,
- * which may be another file's by now. False: no room.
+ * which may be another file's by now: its first event asks. False: no room.
  */
 static bool slot_arm(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
 {
@@ -192,19 +198,15 @@ static bool slot_arm(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t
         operation = polls_operation(polls, calls);
         if (!operation)
             return false;
-        operation_cancel(operation, fd, slot->armed);
+        operation_end(operation, IORING_OP_ASYNC_CANCEL, fd, slot->armed);
         slot->armed = 0;
-    }
-    if (wanted && !change && !slot_is_same_file(slot, fd, calls)) {
-        slot->state |= PL_GONE;
-        wanted = false;
     }
     if (!wanted)
         return true;
     operation = polls_operation(polls, calls);
     if (!operation)
         return false;
-    slot->state = (slot->state & ~(uint32_t)PL_MULTI) | (multi ? PL_MULTI : 0);
+    slot->state = (slot->state & ~(uint32_t)PL_MULTI) | (multi ? PL_MULTI : 0) | (change ? 0 : PL_UNSURE);
     operation_poll(operation, polls, fd, slot, change);
     return true;
 }
@@ -226,7 +228,7 @@ static void event_arm(plx__polls *polls, uint32_t *calls)
 uint32_t plx__polls_flush(plx__polls *polls, uint32_t *calls)
 {
     event_arm(polls, calls);
-    while (plx__polls_any(polls, PLX__TO_ARM)) {
+    while (plx__polls_count(polls, PLX__TO_ARM)) {
         uint32_t fd = polls->list[PLX__TO_ARM].first;
         struct slot *slot = slot_of(polls, fd);
         bool wanted = slot->state & PL_SET && (!slot->armed || slot->state & PL_REPLACE);
@@ -238,24 +240,31 @@ uint32_t plx__polls_flush(plx__polls *polls, uint32_t *calls)
     return plx__ring_publish(&polls->ring);
 }
 
-/* Until its last completion is made a poll holds its file. */
-static int slot_cancel(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
+/* Hands over what is written, and takes what was completed: how much, or an error. */
+static int polls_submit(plx__polls *polls, uint32_t *calls)
 {
-    struct io_uring_sqe *operation = polls_operation(polls, calls);
-    int rc = operation ? 0 : -ENOMEM;
+    int rc = plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0);
 
-    if (operation) {
-        operation_cancel(operation, fd, slot->armed);
-        polls->cancelled = operation->addr;
+    ++*calls;
+    return rc < 0 && rc != -EINTR ? rc : plx__polls_reap(polls, false);
+}
+
+/* Until its last completion is made a poll holds its file. */
+static int slot_end(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
+{
+    enum { PATIENCE = 100 };
+    int rc = 0;
+
+    polls->cancelled = poll_name(fd, slot->armed);
+    for (int i = 0; polls->cancelled && rc >= 0 && i < PATIENCE; i++) {
+        struct io_uring_sqe *operation = i < 2 ? polls_operation(polls, calls) : NULL;
+        if (operation)
+            operation_end(operation, i == 0 ? IORING_OP_POLL_REMOVE : IORING_OP_ASYNC_CANCEL, fd, slot->armed);
+        do /* other completions may be in front */
+            rc = polls_submit(polls, calls);
+        while (polls->cancelled && rc > 0);
     }
-    for (int patience = 100; polls->cancelled && rc >= 0 && patience > 0;) {
-        rc = plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0);
-        ++*calls;
-        if (rc == -EINTR)
-            rc = 0;
-        patience -= plx__polls_reap(polls, false) == 0;
-    }
-    if (polls->cancelled && rc >= 0)
+    if (polls->cancelled && rc == 0)
         rc = -EBUSY;
     polls->cancelled = 0;
     return rc < 0 ? rc : 0;
@@ -268,7 +277,7 @@ int plx__polls_remove(plx__polls *polls, uint32_t fd, uint32_t *calls)
 
     slot->state &= ~(uint32_t)PL_SET;
     if (slot->armed)
-        rc = slot_cancel(polls, fd, slot, calls);
+        rc = slot_end(polls, fd, slot, calls);
     if (rc < 0)
         slot->state |= PL_SET;
     else
@@ -363,24 +372,37 @@ int plx__polls_reap(plx__polls *polls, bool fresh)
 
 enum { LOOKS = 64 };
 
+/* The number is not the registered file's any more; told to whom it was promised that it is. */
+static void slot_gone(plx__polls *polls, uint32_t fd, struct slot *slot)
+{
+    slot->result = slot->state & PL_TRUSTED ? EPOLLERR : 0;
+    if (slot->result)
+        list_push(polls, PLX__TO_TELL, fd, slot);
+    slot->state |= PL_GONE | PL_REPLACE;
+    list_push(polls, PLX__TO_ARM, fd, slot);
+}
+
 /*
- * What poll(2) says of a slot's number. If it is ready, is it still the registered file? A single
- * shot that was fired and is not ready any more is needed again.
+ * What poll(2) says of a slot's number. If it is ready, so is perhaps the registered file, and its
+ * poll is asked, which knows the file. A single shot that was fired and is not ready any more is
+ * needed again.
  */
 static void slot_looked(plx__polls *polls, uint32_t fd, int revents, uint32_t *calls)
 {
     struct slot *slot = slot_of(polls, fd);
+    bool multi = slot->armed && slot->state & PL_MULTI;
 
-    if (!revents) {
-        if (!slot->armed)
-            list_push(polls, PLX__TO_ARM, fd, slot);
-    } else if (revents & POLLNVAL || !slot_is_same_file(slot, fd, calls)) {
-        slot->state |= PL_GONE | PL_REPLACE;
+    if (revents & POLLNVAL || (revents && !multi && !slot_is_same_file(slot, fd, calls))) {
+        slot_gone(polls, fd, slot);
+    } else if (multi ? revents : !revents && !slot->armed) {
+        slot->state |= PL_REPLACE;
         list_push(polls, PLX__TO_ARM, fd, slot);
-    } else {
+    } else if (revents) {
+        slot->state &= ~(uint32_t)PL_UNSURE;
         slot->result |= (uint32_t)revents;
         list_push(polls, PLX__TO_TELL, fd, slot);
     }
+    slot->state &= ~(uint32_t)PL_TRUSTED;
 }
 
 /* At most `most` of the list, in one call; how many are ready, or an error, and none was looked at. */
@@ -439,7 +461,7 @@ static void polls_doubt(plx__polls *polls)
 void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls)
 {
     polls_doubt(polls);
-    while (plx__polls_any(polls, PLX__TO_LOOK) && enough > 0) {
+    while (plx__polls_count(polls, PLX__TO_LOOK) && enough > 0) {
         int rc = polls_look_at(polls, enough < LOOKS ? (size_t)enough : LOOKS, calls);
         if (rc < 0)
             break;
@@ -449,7 +471,20 @@ void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls)
 
 /* ---- To the caller ------------------------------------------------------------ */
 
-bool plx__polls_tell(plx__polls *polls, plx_event *event)
+/* Whether an event of the slot is to be told now. */
+static bool slot_tells(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
+{
+    if ((slot->state & (PL_SET | PL_SILENT)) != PL_SET || !slot->result)
+        return false;
+    if (slot->state & PL_UNSURE && !(slot->state & PL_GONE) && !slot_is_same_file(slot, fd, calls)) {
+        slot_gone(polls, fd, slot);
+        return false;
+    }
+    slot->state &= ~(uint32_t)PL_UNSURE;
+    return true;
+}
+
+bool plx__polls_tell(plx__polls *polls, plx_event *event, uint32_t *calls)
 {
     struct slot *slot;
     uint32_t fd;
@@ -459,7 +494,7 @@ bool plx__polls_tell(plx__polls *polls, plx_event *event)
         if (fd == NONE)
             return false;
         slot = slot_of(polls, fd);
-    } while (!slot_listens(slot) || slot->state & PL_REPLACE || !slot->result);
+    } while (!slot_tells(polls, fd, slot, calls));
     plx__key key = {.fd = fd, .tag = slot->tag};
     memcpy(&event->token, &key, sizeof key);
     event->native = slot->result;
@@ -492,26 +527,26 @@ bool plx__polls_next(plx__polls *polls, size_t *next, plx__watch *watch, uint32_
 
 /* ---- Changes of the set ------------------------------------------------------ */
 
-/*
- * What a slot is to wait for from now on. Of one that has its poll still, and wants the same, the
- * state is asked; a new poll looks for itself.
- */
+/* Whether it has the poll that it wants. */
+static bool slot_has(const struct slot *slot, uint32_t flags)
+{
+    return slot->armed && (slot->state & (PL_MULTI | PL_REPLACE)) == PL_MULTI && slot->flags == flags;
+}
+
+/* What a slot is to wait for from now on. If it has its poll still, the state is asked; a new poll looks for itself. */
 static void slot_want(plx__polls *polls, const plx__watch *watch, struct slot *slot)
 {
-    bool same = slot->armed && slot->state & PL_MULTI && !(slot->state & PL_REPLACE) && slot->flags == watch->flags;
+    bool has = slot_has(slot, watch->flags);
 
     if (slot->state & PL_SILENT)
         slot->state |= PL_AGAIN;
     slot->tag = watch->key.tag;
     slot->flags = watch->flags;
     slot->result = 0;
-    slot->state &= ~(uint32_t)(PL_SILENT | PL_GONE);
-    if (same) {
-        list_push(polls, PLX__TO_LOOK, watch->key.fd, slot);
-    } else {
-        slot->state |= slot->armed ? PL_REPLACE : 0;
-        list_push(polls, PLX__TO_ARM, watch->key.fd, slot);
-    }
+    slot->state &= ~(uint32_t)(PL_SILENT | PL_GONE | PL_TRUSTED);
+    if (!has && slot->armed)
+        slot->state |= PL_REPLACE;
+    list_push(polls, has ? PLX__TO_LOOK : PLX__TO_ARM, watch->key.fd, slot);
 }
 
 int plx__polls_add(plx__polls *polls, const plx__watch *watch, uint32_t *calls)
@@ -533,18 +568,24 @@ int plx__polls_add(plx__polls *polls, const plx__watch *watch, uint32_t *calls)
     return 0;
 }
 
+/*
+ * A oneshot that has reported, and is armed again as it was, has its poll still: that is what
+ * servers do for each event, and it costs no system call here.
+ */
 int plx__polls_modify(plx__polls *polls, const plx__watch *now, uint32_t *calls)
 {
     struct slot *slot = slot_of(polls, now->key.fd);
+    bool trusted = slot->state & PL_SILENT && slot_has(slot, now->flags);
     plx__identity identity;
-    int rc = plx__identify((int)now->key.fd, &identity);
+    int rc = trusted ? 0 : plx__identify((int)now->key.fd, &identity);
 
-    ++*calls;
+    *calls += !trusted;
     if (rc < 0)
         return rc == -EPERM ? -ENOENT : rc;
-    if (!identity_same(&slot->identity, &identity))
+    if (!trusted && !identity_same(&slot->identity, &identity))
         return -ENOENT;
     slot_want(polls, now, slot);
+    slot->state |= trusted ? PL_TRUSTED : 0;
     return 0;
 }
 

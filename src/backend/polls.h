@@ -32,7 +32,7 @@ typedef struct plx__polls {
     uint64_t cancelled; /* whose last completion is awaited; 0: none is */
     plx__pages slots;   /* by descriptor */
     struct {
-        uint32_t first, last;
+        uint32_t first, last, count;
     } list[PLX__POLLS_LISTS];
 } plx__polls;
 
@@ -61,13 +61,13 @@ int plx__polls_reap(plx__polls *polls, bool fresh);
 /* Asks for the state of those that are in doubt, until there is enough to tell. */
 void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls);
 
-static inline bool plx__polls_any(const plx__polls *polls, plx__polls_list list)
+static inline int plx__polls_count(const plx__polls *polls, plx__polls_list list)
 {
-    return polls->list[list].first != UINT32_MAX;
+    return (int)polls->list[list].count;
 }
 
 /* The next of what is to be told, with the key for a token and the kernel's flags. */
-bool plx__polls_tell(plx__polls *polls, plx_event *event);
+bool plx__polls_tell(plx__polls *polls, plx_event *event, uint32_t *calls);
 
 /* The registrations from *next on, one at a time; what has reported and is disarmed wants nothing. */
 bool plx__polls_next(plx__polls *polls, size_t *next, plx__watch *watch, uint32_t *calls);
