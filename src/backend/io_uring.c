@@ -259,6 +259,16 @@ static int ur_told(const plx__ring *ring, plx_nanos deadline)
 /* The kernel makes so many completions at a time. */
 enum { UR_BATCH = 20 };
 
+/* What found no room in the array was ready then, and may not be so any more. */
+static void ur_catch_up(struct ur_state *ur, uint32_t *calls)
+{
+    while (plx__ring_is_behind(&ur->polls.ring)) {
+        int rc = ur_enter(ur, 0, 0, calls);
+        if (plx__polls_reap(&ur->polls, false) == 0 || rc < 0)
+            break;
+    }
+}
+
 /* Hands over what is pending and waits, unless there is something to tell already. */
 static int ur_sleep(struct ur_state *ur, plx__harvest *harvest, plx_nanos timeout)
 {
@@ -266,6 +276,7 @@ static int ur_sleep(struct ur_state *ur, plx__harvest *harvest, plx_nanos timeou
     int made = UR_BATCH;
     int rc = 0;
 
+    ur_catch_up(ur, &harvest->calls);
     plx__polls_look(polls, harvest->room, &harvest->calls);
     uint32_t operations = plx__polls_flush(polls, &harvest->calls);
     if (plx__polls_count(polls, PLX__TO_TELL) || plx__polls_count(polls, PLX__TO_LOOK) ||

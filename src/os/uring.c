@@ -66,6 +66,7 @@ static void ring_lay_out(plx__ring *ring, const struct io_uring_params *params)
     ring->tail = ring_word(ring, params->sq_off.tail);
     ring->done_head = ring_word(ring, params->cq_off.head);
     ring->done_tail = ring_word(ring, params->cq_off.tail);
+    ring->flags = ring_word(ring, params->sq_off.flags);
     ring->completions = (const void *)((char *)ring->shared + params->cq_off.cqes);
     for (uint32_t i = 0; i < ring->size; i++)
         indices[i] = i;

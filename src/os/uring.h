@@ -51,6 +51,7 @@ typedef struct plx__ring {
     _Atomic(uint32_t) *tail; /* ours; release: they are written */
     _Atomic(uint32_t) *done_head; /* of the completions: ours; release: they are read */
     _Atomic(uint32_t) *done_tail; /* the kernel's; acquire */
+    const _Atomic(uint32_t) *flags; /* the kernel's; written by its own calls, and read between them */
     const struct io_uring_cqe *completions;
 } plx__ring;
 
@@ -75,6 +76,12 @@ uint32_t plx__ring_publish(plx__ring *ring);
 static inline bool plx__ring_is_empty(const plx__ring *ring)
 {
     return atomic_load_explicit(ring->done_head, PLX__RELAXED) == atomic_load_explicit(ring->done_tail, PLX__RELAXED);
+}
+
+/* Whether the kernel keeps completions aside, for which there was no room: the next call brings them. */
+static inline bool plx__ring_is_behind(const plx__ring *ring)
+{
+    return atomic_load_explicit(ring->flags, PLX__RELAXED) & IORING_SQ_CQ_OVERFLOW;
 }
 
 /*
