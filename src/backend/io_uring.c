@@ -250,7 +250,10 @@ static int ur_enter(struct ur_state *ur, uint32_t operations, plx_nanos timeout,
     return rc;
 }
 
-/* A call that also hands over operations says how many, and not that a signal ended its wait. */
+/*
+ * A call that also hands over operations says how many, and not that a signal ended its wait. If it
+ * took only some of them it has not waited.
+ */
 static int ur_told(const plx__ring *ring, plx_nanos deadline)
 {
     return plx__ring_is_empty(ring) && (deadline < 0 || plx__clock_now() < deadline) ? -EINTR : 0;
@@ -287,7 +290,7 @@ static int ur_sleep(struct ur_state *ur, plx__harvest *harvest, plx_nanos timeou
         rc = ur_enter(ur, operations, timeout, &harvest->calls);
         if (ur_moved(ur))
             break;
-        if (rc > 0 && timeout != 0)
+        if (rc > 0 && (uint32_t)rc == operations && timeout != 0)
             rc = ur_told(&polls->ring, deadline);
         made = plx__polls_reap(polls, true);
         if (rc < 0)
