@@ -75,7 +75,10 @@ static int ur_interrupt(struct ur_state *ur, uint32_t *calls)
     return rc;
 }
 
-/* Gives what the set has to the epoll set; all of it or nothing. */
+/*
+ * Gives what the set has to the epoll set; all of it or nothing. Not exclusively: until the kernel
+ * has done away with the ring's poll, that would take the wake, and nobody hear of it.
+ */
 static int ur_hand_over(struct ur_state *ur, uint32_t *calls)
 {
     plx__watch watch;
@@ -83,6 +86,7 @@ static int ur_hand_over(struct ur_state *ur, uint32_t *calls)
     int rc = 0;
 
     while (rc >= 0 && plx__polls_next(&ur->polls, &next, &watch, calls)) {
+        watch.flags &= ~(uint32_t)EPOLLEXCLUSIVE;
         rc = plx__backend_epoll.add(&ur->epoll, &watch, calls);
         if (rc == -EBADF || rc == -EPERM)
             rc = 0; /* closed just now, and another file perhaps */
