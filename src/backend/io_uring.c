@@ -266,42 +266,64 @@ static int ur_told(const plx__ring *ring, plx_nanos deadline)
 /* The kernel makes so many completions at a time. */
 enum { UR_BATCH = 20 };
 
-/* What found no room in the array was ready then, and may not be so any more. */
-static void ur_catch_up(struct ur_state *ur, uint32_t *calls)
+static bool ur_has_room(const struct ur_state *ur, const plx__harvest *harvest)
 {
-    while (plx__ring_is_behind(&ur->polls.ring)) {
-        int rc = ur_enter(ur, 0, 0, calls);
-        if (plx__polls_reap(&ur->polls, false) == 0 || rc < 0)
-            break;
-    }
+    return plx__polls_count(&ur->polls, PLX__TO_TELL) < harvest->room;
 }
 
-/* Hands over what is pending and waits, unless there is something to tell already. */
-static int ur_sleep(struct ur_state *ur, plx__harvest *harvest, plx_nanos timeout)
+/*
+ * What has happened before this wait, so that whoever was told of something by the last wait is
+ * looked at after that, and not told of what it has dealt with.
+ */
+static int ur_catch_up(struct ur_state *ur, plx__harvest *harvest)
 {
-    plx__polls *polls = &ur->polls;
-    int made = UR_BATCH;
+    uint32_t news = plx__ring_news(&ur->polls.ring);
+    int made = 0;
     int rc = 0;
 
-    ur_catch_up(ur, &harvest->calls);
-    plx__polls_look(polls, harvest->room, &harvest->calls);
-    uint32_t operations = plx__polls_flush(polls, &harvest->calls);
-    if (plx__polls_count(polls, PLX__TO_TELL) || plx__polls_count(polls, PLX__TO_LOOK) ||
-        plx__polls_count(polls, PLX__TO_ARM) || polls->woken)
-        timeout = 0;
+    while (rc >= 0 && (news || made >= UR_BATCH) && ur_has_room(ur, harvest)) {
+        rc = ur_enter(ur, 0, 0, &harvest->calls);
+        made = plx__polls_reap(&ur->polls, !(news & PLX__RING_OVERFLOW));
+        news = plx__ring_news(&ur->polls.ring);
+    }
+    return rc;
+}
+
+/* Hands over what is pending and waits; not for long if there is something to do already. */
+static int ur_enter_all(struct ur_state *ur, plx__harvest *harvest, uint32_t operations, plx_nanos timeout)
+{
     plx_nanos deadline = operations && timeout > 0 ? plx__clock_add(plx__clock_now(), timeout) : PLX_FOREVER;
-    while (made >= UR_BATCH && plx__polls_count(polls, PLX__TO_TELL) < harvest->room) {
+    int made;
+    int rc;
+
+    do {
         rc = ur_enter(ur, operations, timeout, &harvest->calls);
         if (ur_moved(ur))
             break;
         if (rc > 0 && (uint32_t)rc == operations && timeout != 0)
-            rc = ur_told(&polls->ring, deadline);
-        made = plx__polls_reap(polls, true);
+            rc = ur_told(&ur->polls.ring, deadline);
+        made = plx__polls_reap(&ur->polls, true);
         if (rc < 0)
             break;
         operations = 0;
         timeout = 0;
-    }
+    } while (made >= UR_BATCH && ur_has_room(ur, harvest));
+    return rc;
+}
+
+static int ur_sleep(struct ur_state *ur, plx__harvest *harvest, plx_nanos timeout)
+{
+    plx__polls *polls = &ur->polls;
+    int rc;
+
+    plx__polls_doubt(polls);
+    rc = ur_catch_up(ur, harvest);
+    plx__polls_look(polls, harvest->room, &harvest->calls);
+    uint32_t operations = plx__polls_flush(polls, &harvest->calls);
+    bool busy = plx__polls_count(polls, PLX__TO_TELL) || plx__polls_count(polls, PLX__TO_LOOK) ||
+                plx__polls_count(polls, PLX__TO_ARM) || polls->woken;
+    if (rc >= 0 && (operations || !busy))
+        rc = ur_enter_all(ur, harvest, operations, busy ? 0 : timeout);
     return rc == -ETIME || rc == -EBUSY ? 0 : rc;
 }
 

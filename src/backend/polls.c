@@ -313,11 +313,10 @@ static void slot_result(plx__polls *polls, uint32_t fd, struct slot *slot, uint3
         slot->state |= PL_AGAIN; /* a single shot would report it at once, for ever */
         if (!slot->armed)
             list_push(polls, PLX__TO_ARM, fd, slot);
-    } else if (fresh || slot_is_edge(slot)) {
-        slot->result |= result;
-        list_push(polls, PLX__TO_TELL, fd, slot);
     } else {
-        list_push(polls, PLX__TO_LOOK, fd, slot);
+        bool tell = (fresh && !(slot->state & PL_LOOK)) || slot_is_edge(slot);
+        slot->result |= result;
+        list_push(polls, tell ? PLX__TO_TELL : PLX__TO_LOOK, fd, slot);
     }
 }
 
@@ -383,24 +382,25 @@ static void slot_gone(plx__polls *polls, uint32_t fd, struct slot *slot)
 }
 
 /*
- * What poll(2) says of a slot's number. If it is ready, so is perhaps the registered file, and its
- * poll is asked, which knows the file. A single shot that was fired and is not ready any more is
- * needed again.
+ * What poll(2) says of a slot's number. If it is ready, so is perhaps the registered file: its poll
+ * has said so, or is asked. A single shot that was fired and is not ready any more is needed again.
  */
 static void slot_looked(plx__polls *polls, uint32_t fd, int revents, uint32_t *calls)
 {
     struct slot *slot = slot_of(polls, fd);
     bool multi = slot->armed && slot->state & PL_MULTI;
+    uint32_t said = slot->result;
 
+    slot->result = 0;
     if (revents & POLLNVAL || (revents && !multi && !slot_is_same_file(slot, fd, calls))) {
         slot_gone(polls, fd, slot);
-    } else if (multi ? revents : !revents && !slot->armed) {
+    } else if (revents && (said || !multi)) {
+        slot->state &= ~(uint32_t)(multi ? 0 : PL_UNSURE);
+        slot->result = (uint32_t)revents;
+        list_push(polls, PLX__TO_TELL, fd, slot);
+    } else if (revents ? multi : !slot->armed) {
         slot->state |= PL_REPLACE;
         list_push(polls, PLX__TO_ARM, fd, slot);
-    } else if (revents) {
-        slot->state &= ~(uint32_t)PL_UNSURE;
-        slot->result |= (uint32_t)revents;
-        list_push(polls, PLX__TO_TELL, fd, slot);
     }
     slot->state &= ~(uint32_t)PL_TRUSTED;
 }
@@ -433,11 +433,8 @@ static int polls_look_at(plx__polls *polls, size_t most, uint32_t *calls)
     return rc;
 }
 
-/*
- * What was to be told, and was not, may not be so any more; an edge is told all the same. It comes
- * before what was told just now.
- */
-static void polls_doubt(plx__polls *polls)
+/* It comes before what was told last. */
+void plx__polls_doubt(plx__polls *polls)
 {
     uint32_t told = list_last(polls, PLX__TO_LOOK);
     uint32_t last = list_last(polls, PLX__TO_TELL);
@@ -448,8 +445,6 @@ static void polls_doubt(plx__polls *polls)
     while (fd != last) {
         fd = list_pop(polls, PLX__TO_TELL);
         struct slot *slot = slot_of(polls, fd);
-        if (!slot_is_edge(slot))
-            slot->result = 0;
         list_push(polls, slot_is_edge(slot) ? PLX__TO_TELL : PLX__TO_LOOK, fd, slot);
     }
     while (told != NONE && fd != told) {
@@ -460,7 +455,6 @@ static void polls_doubt(plx__polls *polls)
 
 void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls)
 {
-    polls_doubt(polls);
     while (plx__polls_count(polls, PLX__TO_LOOK) && enough > 0) {
         int rc = polls_look_at(polls, enough < LOOKS ? (size_t)enough : LOOKS, calls);
         if (rc < 0)

@@ -58,6 +58,9 @@ uint32_t plx__polls_flush(plx__polls *polls, uint32_t *calls);
 /* Takes what the kernel has completed, and returns how much. Not `fresh`: it may not be so any more. */
 int plx__polls_reap(plx__polls *polls, bool fresh);
 
+/* What was to be told, and was not, may not be so any more; an edge is told all the same. */
+void plx__polls_doubt(plx__polls *polls);
+
 /* Asks for the state of those that are in doubt, until there is enough to tell. */
 void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls);
 

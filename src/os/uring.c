@@ -13,8 +13,8 @@
 enum { RING_OPERATIONS = 256, RING_COMPLETIONS = 4096 };
 
 #define RING_SETUP                                                                                                \
-    (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |                          \
-     IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE)
+    (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |                        \
+     IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE)
 
 #define RING_FEATURES                                                                                             \
     (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_POLL_32BITS | IORING_FEAT_EXT_ARG |               \

@@ -28,6 +28,12 @@
 #ifndef IORING_FEAT_CQE_SKIP
 #define IORING_FEAT_CQE_SKIP (1u << 11)
 #endif
+#ifndef IORING_SETUP_TASKRUN_FLAG
+#define IORING_SETUP_TASKRUN_FLAG (1u << 9)
+#endif
+#ifndef IORING_SQ_TASKRUN
+#define IORING_SQ_TASKRUN (1u << 2)
+#endif
 #ifndef IOSQE_CQE_SKIP_SUCCESS
 #define IOSQE_CQE_SKIP_SUCCESS (1u << 6)
 #endif
@@ -37,6 +43,9 @@
 #ifndef IORING_ASYNC_CANCEL_ANY
 #define IORING_ASYNC_CANCEL_ANY (1u << 2)
 #endif
+
+#define PLX__RING_WORK     IORING_SQ_TASKRUN
+#define PLX__RING_OVERFLOW IORING_SQ_CQ_OVERFLOW
 
 typedef struct plx__ring {
     int fd;
@@ -51,7 +60,7 @@ typedef struct plx__ring {
     _Atomic(uint32_t) *tail; /* ours; release: they are written */
     _Atomic(uint32_t) *done_head; /* of the completions: ours; release: they are read */
     _Atomic(uint32_t) *done_tail; /* the kernel's; acquire */
-    const _Atomic(uint32_t) *flags; /* the kernel's; written by its own calls, and read between them */
+    const _Atomic(uint32_t) *flags; /* the kernel's; relaxed: what they tell of is fetched by a call */
     const struct io_uring_cqe *completions;
 } plx__ring;
 
@@ -78,10 +87,10 @@ static inline bool plx__ring_is_empty(const plx__ring *ring)
     return atomic_load_explicit(ring->done_head, PLX__RELAXED) == atomic_load_explicit(ring->done_tail, PLX__RELAXED);
 }
 
-/* Whether the kernel keeps completions aside, for which there was no room: the next call brings them. */
-static inline bool plx__ring_is_behind(const plx__ring *ring)
+/* PLX__RING_WORK: completions are to be made. PLX__RING_OVERFLOW: some found no room. A call brings them. */
+static inline uint32_t plx__ring_news(const plx__ring *ring)
 {
-    return atomic_load_explicit(ring->flags, PLX__RELAXED) & IORING_SQ_CQ_OVERFLOW;
+    return atomic_load_explicit(ring->flags, PLX__RELAXED) & (PLX__RING_WORK | PLX__RING_OVERFLOW);
 }
 
 /*
