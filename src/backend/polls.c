@@ -8,6 +8,8 @@
  * (ECANCELED): they are made again. A removal or an update is refused (EALREADY) while the poll
  * is at work; a cancellation is not.
  */
+#include "os/config.h"
+
 #include "backend/polls.h"
 
 #if PLX__HAS_IO_URING

@@ -10,11 +10,11 @@
 #ifndef PLX__POLLS_H
 #define PLX__POLLS_H
 
+#include "core/harvest.h"
+#include "core/pages.h"
 #include "os/config.h"
 
 #if PLX__HAS_IO_URING
-#include "core/harvest.h"
-#include "core/pages.h"
 #include "os/uring.h"
 
 /*

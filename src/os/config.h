@@ -101,10 +101,16 @@
 #define PLX__HAS_MEMBARRIER 0
 #endif
 
-#if PLX__HAS_EPOLL && defined(SYS_io_uring_setup) /* Linux 5.1 */
-#define PLX__HAS_IO_URING 1
-#else
+/* With headers of Linux 6.1, which name all that it needs. */
 #define PLX__HAS_IO_URING 0
+#if PLX__HAS_EPOLL && defined(SYS_io_uring_setup) && defined(__has_include)
+#if __has_include(<linux/io_uring.h>)
+#include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#undef PLX__HAS_IO_URING
+#define PLX__HAS_IO_URING 1
+#endif
+#endif
 #endif
 
 /* How paths are watched; -DPOLLUX_PATHS=scan asks for the way that needs nothing. */

@@ -3,6 +3,8 @@
  * Rings of io_uring, without liburing: what is needed of it here is less than what it would
  * take to find it.
  */
+#include "os/config.h"
+
 #include "os/uring.h"
 
 #if PLX__HAS_IO_URING

@@ -7,42 +7,13 @@
 #ifndef PLX__URING_H
 #define PLX__URING_H
 
+#include "os/atomic.h"
 #include "os/config.h"
 
 #if PLX__HAS_IO_URING
-#include "os/atomic.h"
 #include "os/linux.h"
 
 #include <linux/io_uring.h>
-
-/* What headers from before Linux 6.1 do not name. */
-#ifndef IORING_SETUP_SINGLE_ISSUER
-#define IORING_SETUP_SINGLE_ISSUER (1u << 12)
-#endif
-#ifndef IORING_SETUP_DEFER_TASKRUN
-#define IORING_SETUP_DEFER_TASKRUN (1u << 13)
-#endif
-#ifndef IORING_SETUP_SUBMIT_ALL
-#define IORING_SETUP_SUBMIT_ALL (1u << 7)
-#endif
-#ifndef IORING_FEAT_CQE_SKIP
-#define IORING_FEAT_CQE_SKIP (1u << 11)
-#endif
-#ifndef IORING_SETUP_TASKRUN_FLAG
-#define IORING_SETUP_TASKRUN_FLAG (1u << 9)
-#endif
-#ifndef IORING_SQ_TASKRUN
-#define IORING_SQ_TASKRUN (1u << 2)
-#endif
-#ifndef IOSQE_CQE_SKIP_SUCCESS
-#define IOSQE_CQE_SKIP_SUCCESS (1u << 6)
-#endif
-#ifndef IORING_ASYNC_CANCEL_ALL
-#define IORING_ASYNC_CANCEL_ALL (1u << 0)
-#endif
-#ifndef IORING_ASYNC_CANCEL_ANY
-#define IORING_ASYNC_CANCEL_ANY (1u << 2)
-#endif
 
 #define PLX__RING_WORK     IORING_SQ_TASKRUN
 #define PLX__RING_OVERFLOW IORING_SQ_CQ_OVERFLOW
