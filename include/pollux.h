@@ -279,7 +279,7 @@ typedef struct plx_stats {
 } plx_stats;
 
 /*
- * Opens a poller.
+ * Opens a poller. io_uring is taken by name alone, never by AUTO.
  *
  * Returns  0 and the poller;
  *   -EINVAL   an unknown backend, clock or flag, or an allocator without all of
@@ -287,7 +287,8 @@ typedef struct plx_stats {
  *   -ENOTSUP  the backend asked for (in the options, or by name in the environment
  *             variable PLX_BACKEND when the options say AUTO) or the clock is not to
  *             be had on this system (boot time needs Linux so far); another one is
- *             never taken in its place
+ *             never taken in its place. Why io_uring is not to be had is said by
+ *             plx_poller_describe of any poller
  *   -EMFILE   the process has no descriptor left, -ENFILE the system has none
  *   -ENOMEM
  * Lifetime  options and its allocator are copied; the allocator's context must
@@ -434,6 +435,10 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *             port's objects (process.max-port-events)
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
  * Portability
+ *   io_uring     holds the file until it is deregistered: after a close without it the peer of
+ *                a socket sees no end, and one event may still come. It knows files as poll
+ *                does, and does not tell of -ELOOP and -ENOSPC before its set moves to epoll
+ *                (docs/io_uring.md).
  *   poll         knows an open file by its device and inode numbers: after a close without
  *                deregister it cannot tell a new eventfd, or the same FIFO opened again,
  *                from the old one (-EEXIST until deregistered). A number that it finds
@@ -467,6 +472,9 @@ PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uin
  * Returns  0; -ENOENT it is not registered (open or not, or the number was closed and
  *          is another file now); -EBADF it was registered and is closed; else as
  *          plx_register.
+ * Portability  io_uring asks nothing of the kernel when a oneshot that has reported is armed
+ *          again as it was, from its second time on: if its number was closed by then, the
+ *          next wait says so with PLX_ERROR.
  */
 PLX_API int plx_reregister(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
 
