@@ -33,6 +33,39 @@ CASE(reregister_arms_a_oneshot_again)
     fixture_close(&s);
 }
 
+/* The call says that the number is closed, or on io_uring the next wait. */
+CASE(a_oneshot_that_was_closed_is_not_armed_in_silence)
+{
+    for (int arms = 0; arms < 4; arms++) {
+        plx_poller *poller = open_poller();
+        plx_registry *registry = plx_poller_registry(poller);
+        plx_fd ends[2];
+        plx_event event;
+        check_note("armed again %d times before", arms);
+        open_stream(ends);
+        CHECK_RC(plx_register(registry, ends[0], 1, PLX_READABLE | PLX_ONESHOT), 0);
+        put(ends[1], 1);
+        for (int i = 0; i < arms; i++) {
+            EXPECT(poller, 1, PLX_READABLE);
+            CHECK_RC(plx_reregister(registry, ends[0], 1, PLX_READABLE | PLX_ONESHOT), 0);
+        }
+        EXPECT(poller, 1, PLX_READABLE);
+        close_fd(ends[0]);
+        int rc = plx_reregister(registry, ends[0], 1, PLX_READABLE | PLX_ONESHOT);
+        if (rc == 0 && backend_is("io_uring") && arms > 0) {
+            CHECK_RC(plx_poller_wait(poller, &event, 1, PATIENCE), 1);
+            CHECK(event.token == 1 && event.flags & PLX_ERROR);
+        } else {
+            CHECK_RC(rc, -EBADF);
+        }
+        EXPECT_SILENCE(poller, 0);
+        CHECK_RC(plx_deregister(registry, ends[0]), 0);
+        EXPECT_SILENCE(poller, 0);
+        close_fd(ends[1]);
+        plx_poller_close(poller);
+    }
+}
+
 CASE(enable_arms_a_oneshot_again_with_its_whole_interest)
 {
     fixture s = armed(PLX_READABLE);
