@@ -71,6 +71,12 @@ static inline uint64_t bench_random(uint64_t *state)
     return *state;
 }
 
+/* Whose turn it is in a round, as the at-th of `slots`: forwards for `slots` rounds, then backwards. */
+static inline int bench_turn(int round, int at, int slots)
+{
+    return (round / slots % 2 ? slots - at + round : at + round) % slots;
+}
+
 /* The number after an option: argv[*at + 1], from 1 to 10^9. Moves on to it. */
 static inline int bench_argument(int argc, char **argv, int *at)
 {

@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <pollux.h>
+#include "backends.h"
 
 /* ---- The ring ---- */
 
@@ -229,18 +229,26 @@ static void pollux_register(struct pollux *self)
                    "plx_register");
 }
 
-static void *pollux_epoll_open(const struct ring *ring, enum mode mode, int capacity)
+static void *pollux_open_on(plx_backend backend, const struct ring *ring, enum mode mode, int capacity)
 {
-    struct pollux *self = pollux_open(ring, mode, capacity, &(plx_options){.backend = PLX_BACKEND_EPOLL});
+    struct pollux *self = pollux_open(ring, mode, capacity, &(plx_options){.backend = backend});
     pollux_register(self);
     return self;
 }
 
+static void *pollux_epoll_open(const struct ring *ring, enum mode mode, int capacity)
+{
+    return pollux_open_on(PLX_BACKEND_EPOLL, ring, mode, capacity);
+}
+
+static void *pollux_uring_open(const struct ring *ring, enum mode mode, int capacity)
+{
+    return pollux_open_on(PLX_BACKEND_IO_URING, ring, mode, capacity);
+}
+
 static void *pollux_poll_open(const struct ring *ring, enum mode mode, int capacity)
 {
-    struct pollux *self = pollux_open(ring, mode, capacity, &(plx_options){.backend = PLX_BACKEND_POLL});
-    pollux_register(self);
-    return self;
+    return pollux_open_on(PLX_BACKEND_POLL, ring, mode, capacity);
 }
 
 static struct tally pollux_run(void *pointer, uint64_t events)
@@ -287,10 +295,11 @@ static void pollux_close(void *pointer)
 static const struct competitor competitors[] = {
     {"direct", direct_open, direct_run, direct_close},
     {"pollux", pollux_epoll_open, pollux_run, pollux_close},
+    {"pollux-uring", pollux_uring_open, pollux_run, pollux_close},
     {"pollux-poll", pollux_poll_open, pollux_run, pollux_close},
 };
 
-enum { DIRECT, POLLUX, POLLUX_POLL, COMPETITORS };
+enum { DIRECT, POLLUX, POLLUX_URING, POLLUX_POLL, COMPETITORS };
 
 /* ---- Measuring ---- */
 
@@ -333,44 +342,61 @@ static struct result measure_once(const struct plan *plan, const struct ring *ri
     return result;
 }
 
-/* Direct, the subject, and direct again, in an order that changes with each round. */
+/* values: direct in its mode, the subject in its own, the ratios of the two, and those of direct to itself. */
+static void print_row(const struct ring *ring, enum mode mode, enum mode base, const char *subject,
+                      const struct tally *tally, double *values[4], int rounds)
+{
+    struct bench_quartiles q[4];
+    double waits = (double)tally->waits, events = (double)tally->events;
+
+    for (int i = 0; i < 4; i++)
+        q[i] = bench_quartiles(values[i], rounds);
+    printf("%5d %5d %-7s %-12s %-7s  %6.0f (%6.0f %6.0f)  %6.0f (%6.0f %6.0f)  %6.3f  %6.3f (%.3f %.3f)  "
+           "%6.3f (%.3f %.3f)  %8.2f %8.2f %8.2f\n",
+           ring->count, ring->active, mode_names[mode], subject, mode_names[base], q[0].median, q[0].low,
+           q[0].high, q[1].median, q[1].low, q[1].high, q[1].median / q[0].median, q[2].median, q[2].low,
+           q[2].high, q[3].median, q[3].low, q[3].high, events / waits, (double)tally->kernel_calls / waits,
+           1 + (mode == ONESHOT ? events / waits : 0));
+    fflush(stdout);
+}
+
+enum { BASE, SUBJECT, AGAIN, LEVEL_BASE, SLOTS };
+
+/*
+ * Direct, the subject, and direct again, in an order that changes with each round. An edge on
+ * io_uring is also set against direct level: a program that comes from there has to know both.
+ */
 static void measure(const struct plan *plan, const struct ring *ring, enum mode mode,
                     const struct competitor *subject)
 {
-    static const int orders[6][3] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {0, 2, 1}, {2, 0, 1}, {1, 0, 2}};
-    const struct competitor *slots[3] = {&competitors[DIRECT], subject, &competitors[DIRECT]};
     int rounds = plan->rounds;
-    double *values = calloc((size_t)rounds * 5, sizeof *values);
+    int slots = mode == EDGE && subject == &competitors[POLLUX_URING] ? SLOTS : SLOTS - 1;
+    double *values = calloc((size_t)rounds * 2 * SLOTS, sizeof *values);
     if (!values)
         bench_die("measure", ENOMEM);
-    double *nanos[3] = {values, values + rounds, values + 2 * rounds};
-    double *ratio = values + 3 * rounds, *noise = values + 4 * rounds;
+    double *nanos[SLOTS], *ratio = values + SLOTS * rounds, *noise = ratio + rounds, *level = noise + rounds;
     struct tally tally = {0};
 
+    for (int i = 0; i < SLOTS; i++)
+        nanos[i] = values + i * rounds;
     for (int round = 0; round < rounds; round++) {
-        for (int i = 0; i < 3; i++) {
-            int slot = orders[round % 6][i];
-            struct result result = measure_once(plan, ring, mode, slots[slot]);
+        for (int i = 0; i < slots; i++) {
+            int slot = bench_turn(round, i, slots);
+            struct result result = measure_once(plan, ring, slot == LEVEL_BASE ? LEVEL : mode,
+                                                slot == SUBJECT ? subject : &competitors[DIRECT]);
             nanos[slot][round] = result.nanos;
-            if (slot == 1)
+            if (slot == SUBJECT)
                 tally = result.tally;
         }
-        ratio[round] = nanos[1][round] / nanos[0][round];
-        noise[round] = nanos[2][round] / nanos[0][round];
+        ratio[round] = nanos[SUBJECT][round] / nanos[BASE][round];
+        noise[round] = nanos[AGAIN][round] / nanos[BASE][round];
+        level[round] = nanos[SUBJECT][round] / nanos[LEVEL_BASE][round];
     }
-
-    struct bench_quartiles direct = bench_quartiles(nanos[0], rounds),
-                           other = bench_quartiles(nanos[1], rounds);
-    struct bench_quartiles paired = bench_quartiles(ratio, rounds), self = bench_quartiles(noise, rounds);
-    double waits = (double)tally.waits;
-    printf("%5d %5d %-7s %-11s  %6.0f (%6.0f %6.0f)  %6.0f (%6.0f %6.0f)  %6.3f  %6.3f (%.3f %.3f)  %6.3f "
-           "(%.3f %.3f)  "
-           "%8.2f %8.2f\n",
-           ring->count, ring->active, mode_names[mode], subject->name, direct.median, direct.low, direct.high,
-           other.median, other.low, other.high, other.median / direct.median, paired.median, paired.low,
-           paired.high, self.median, self.low, self.high, (double)tally.kernel_calls / waits,
-           1 + (mode == ONESHOT ? (double)tally.events / waits : 0));
-    fflush(stdout);
+    print_row(ring, mode, mode, subject->name, &tally, (double *[]){nanos[BASE], nanos[SUBJECT], ratio, noise},
+              rounds);
+    if (slots == SLOTS)
+        print_row(ring, mode, LEVEL, subject->name, &tally,
+                  (double *[]){nanos[LEVEL_BASE], nanos[SUBJECT], level, noise}, rounds);
     free(values);
 }
 
@@ -380,10 +406,10 @@ static void print_head(const struct plan *plan)
            "brackets\n",
            plan->eventfds ? "eventfds" : "socket pairs", plan->capacity, plan->rounds, plan->events,
            plan->clock == CLOCK_MONOTONIC ? "wall clock" : "CPU time");
-    printf("%5s %5s %-7s %-11s  %-22s  %-22s  %6s  %-20s  %-20s  %8s %8s\n", "N", "A", "mode", "subject",
-           "direct", "subject", "ratio", "paired ratio", "direct to itself", "calls/", "needed/");
-    printf("%5s %5s %-7s %-11s  %-22s  %-22s  %6s  %-20s  %-20s  %8s %8s\n", "", "", "", "", "", "", "", "",
-           "", "wait", "wait");
+    printf("%5s %5s %-7s %-12s %-7s  %-22s  %-22s  %6s  %-20s  %-20s  %8s %8s %8s\n", "N", "A", "mode",
+           "subject", "against", "direct", "subject", "ratio", "paired ratio", "direct to itself", "events/",
+           "calls/", "needed/");
+    printf("%144s %8s %8s\n", "wait", "wait", "wait");
 }
 
 /* What N registrations take from the allocator, and that a run takes nothing. */
@@ -412,6 +438,7 @@ static void print_memory(const struct plan *plan, const struct ring *ring)
 
 struct filter {
     int count, active, mode; /* 0, 0, -1: the defaults */
+    plx_backend backend;     /* AUTO: each in turn */
 };
 
 static void run_table(const struct plan *plan, const struct filter *filter, int count, const int *actives,
@@ -435,28 +462,63 @@ static void run_table(const struct plan *plan, const struct filter *filter, int 
     ring_close(&ring);
 }
 
-static void run_all(const struct plan *plan, const struct filter *filter, int smoke)
+static void run_epoll(const struct plan *plan, const struct filter *filter, int smoke)
 {
-    print_head(plan);
-    if (filter->count || filter->active) {
-        int count = filter->count ? filter->count : 1000;
-        int actives[2] = {filter->active ? filter->active : 100, 0};
-        if (actives[0] > count)
-            bench_die("--active: at most one byte per pair", 0);
-        run_table(plan, filter, count, actives, &competitors[POLLUX]);
-        return;
-    }
-    if (smoke) {
-        run_table(plan, filter, 40, (const int[]){1, 10, 40, 0}, &competitors[POLLUX]);
-    } else {
-        run_table(plan, filter, 1000, (const int[]){1, 100, 1000, 0}, &competitors[POLLUX]);
-        run_table(plan, filter, 9000, (const int[]){1, 100, 1000, 0}, &competitors[POLLUX]);
-    }
+    static const int few[] = {1, 10, 40, 0}, many[] = {1, 100, 1000, 0};
+    run_table(plan, filter, smoke ? 40 : 1000, smoke ? few : many, &competitors[POLLUX]);
+    if (!smoke)
+        run_table(plan, filter, 9000, many, &competitors[POLLUX]);
+}
+
+static void run_uring(const struct plan *plan, const struct filter *filter, int smoke)
+{
+    static const int few[] = {1, 40, 0}, many[] = {1, 100, 1000, 0};
+    run_table(plan, filter, smoke ? 40 : 1000, smoke ? few : many, &competitors[POLLUX_URING]);
+}
+
+static void run_poll(const struct plan *plan, const struct filter *filter, int smoke)
+{
+    static const int actives[] = {1, 10, 0};
     struct plan few = *plan;
     few.events = plan->events / 4 + 1;
     few.rounds = plan->rounds / 3 + 1;
     printf("for information, with %d rounds of %d events:\n", few.rounds, few.events);
-    run_table(&few, filter, smoke ? 10 : 100, (const int[]){1, 10, 0}, &competitors[POLLUX_POLL]);
+    run_table(&few, filter, smoke ? 10 : 100, actives, &competitors[POLLUX_POLL]);
+}
+
+/* One row, or one for each mode. */
+static void run_some(const struct plan *plan, const struct filter *filter, const struct competitor *subject)
+{
+    int count = filter->count ? filter->count : 1000;
+    int actives[2] = {filter->active ? filter->active : 100, 0};
+    if (actives[0] > count)
+        bench_die("--active: at most one byte per pair", 0);
+    run_table(plan, filter, count, actives, subject);
+}
+
+static void run_all(const struct plan *plan, const struct filter *filter, int smoke)
+{
+    static const struct {
+        plx_backend backend;
+        int competitor;
+        void (*run)(const struct plan *plan, const struct filter *filter, int smoke);
+    } tables[] = {{PLX_BACKEND_EPOLL, POLLUX, run_epoll},
+                  {PLX_BACKEND_IO_URING, POLLUX_URING, run_uring},
+                  {PLX_BACKEND_POLL, POLLUX_POLL, run_poll}};
+    int some = filter->count || filter->active;
+    plx_backend only = some && filter->backend == PLX_BACKEND_AUTO ? PLX_BACKEND_EPOLL : filter->backend;
+
+    print_head(plan);
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        const struct competitor *subject = &competitors[tables[i].competitor];
+        if ((only != PLX_BACKEND_AUTO && only != tables[i].backend) ||
+            !bench_backend_is_here(tables[i].backend, subject->name))
+            continue;
+        if (some)
+            run_some(plan, filter, subject);
+        else
+            tables[i].run(plan, filter, smoke);
+    }
 }
 
 /* ---- The program ---- */
@@ -479,7 +541,7 @@ static int run_one(const struct plan *plan, int argc, char **argv)
         if (argc == 7 && strcmp(argv[2], competitors[i].name) == 0)
             competitor = &competitors[i];
     if (!competitor) {
-        fprintf(stderr, "ring --one direct|pollux|pollux-poll level|edge|oneshot N A EVENTS\n");
+        fprintf(stderr, "ring --one direct|pollux|pollux-uring|pollux-poll level|edge|oneshot N A EVENTS\n");
         return 2;
     }
     enum mode mode = (enum mode)mode_of(argv[at]);
@@ -503,16 +565,16 @@ static int run_one(const struct plan *plan, int argc, char **argv)
 static _Noreturn void usage(void)
 {
     fprintf(stderr,
-            "ring [--smoke] [--pairs N] [--active A] [--mode level|edge|oneshot] [--eventfd] [--wall]\n"
-            "     [--rounds R] [--events E] [--capacity C]\n"
-            "ring --one direct|pollux|pollux-poll level|edge|oneshot N A EVENTS\n");
+            "ring [--smoke] [--backend epoll|io_uring|poll] [--pairs N] [--active A]\n"
+            "     [--mode level|edge|oneshot] [--eventfd] [--wall] [--rounds R] [--events E] [--capacity C]\n"
+            "ring --one direct|pollux|pollux-uring|pollux-poll level|edge|oneshot N A EVENTS\n");
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
     struct plan plan = {.rounds = 19, .events = 30000, .capacity = 1024, .clock = CLOCK_THREAD_CPUTIME_ID};
-    struct filter filter = {.mode = -1};
+    struct filter filter = {.mode = -1, .backend = PLX_BACKEND_AUTO};
     int smoke = 0;
 
     if (argc > 1 && strcmp(argv[1], "--one") == 0)
@@ -524,6 +586,8 @@ int main(int argc, char **argv)
             plan.eventfds = 1;
         else if (strcmp(argv[i], "--wall") == 0)
             plan.clock = CLOCK_MONOTONIC;
+        else if (strcmp(argv[i], "--backend") == 0)
+            filter.backend = bench_backend(argc, argv, &i);
         else if (strcmp(argv[i], "--pairs") == 0)
             filter.count = bench_argument(argc, argv, &i);
         else if (strcmp(argv[i], "--active") == 0)
