@@ -413,11 +413,11 @@ static void print_head(const struct plan *plan)
 }
 
 /* What N registrations take from the allocator, and that a run takes nothing. */
-static void print_memory(const struct plan *plan, const struct ring *ring)
+static void print_memory(const struct plan *plan, const struct ring *ring, plx_backend backend)
 {
     struct bench_memory memory = {0};
     plx_allocator allocator = {bench_allocate, bench_reallocate, bench_release, &memory};
-    plx_options options = {.backend = PLX_BACKEND_EPOLL, .allocator = &allocator};
+    plx_options options = {.backend = backend, .allocator = &allocator};
     struct pollux *self = pollux_open(ring, LEVEL, plan_capacity(plan, ring->active), &options);
     size_t fixed = memory.bytes;
     pollux_register(self);
@@ -457,8 +457,8 @@ static void run_table(const struct plan *plan, const struct filter *filter, int 
                 (filter->mode < 0 && !(mode == EDGE && subject == &competitors[POLLUX_POLL])))
                 measure(plan, &ring, (enum mode)mode, subject);
     }
-    if (subject == &competitors[POLLUX])
-        print_memory(plan, &ring);
+    if (subject != &competitors[POLLUX_POLL])
+        print_memory(plan, &ring, subject == &competitors[POLLUX] ? PLX_BACKEND_EPOLL : PLX_BACKEND_IO_URING);
     ring_close(&ring);
 }
 
