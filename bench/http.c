@@ -356,7 +356,7 @@ static void find_program(const char *named)
 
 int main(int argc, char **argv)
 {
-    struct plan plan = {.connections = 100, .rounds = 25, .requests = {10000, 2000}, .subject = "io_uring"};
+    struct plan plan = {.connections = 100, .rounds = 41, .requests = {8000, 1500}, .subject = "io_uring"};
     plx_backend backend = PLX_BACKEND_IO_URING;
     const char *named = NULL;
     for (int i = 1; i < argc; i++) {
