@@ -11,7 +11,9 @@
  *
  * No byte ever merges with another or gets stuck, in any mode: a wait takes every pair
  * that is ready (capacity > A), each takes one byte, and each pair has one predecessor.
- * So at most one byte comes to a pair between two waits.
+ * So at most one byte comes to a pair between two waits. (A wait on io_uring may take less,
+ * and then a byte may find another; in edge mode it would be stuck, and events per wait, a
+ * column of the table, would fall below A for good.)
  */
 #include "bench.h"
 
