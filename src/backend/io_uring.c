@@ -273,7 +273,8 @@ static bool ur_has_room(const struct ur_state *ur, const plx__harvest *harvest)
 
 /*
  * What has happened before this wait, so that whoever was told of something by the last wait is
- * looked at after that, and not told of what it has dealt with.
+ * looked at after that, and not told of what it has dealt with. And all that found no room in the
+ * array, whatever there is to tell: until then it goes the same way with each poll that is made.
  */
 static int ur_catch_up(struct ur_state *ur, plx__harvest *harvest)
 {
@@ -281,7 +282,7 @@ static int ur_catch_up(struct ur_state *ur, plx__harvest *harvest)
     int made = 0;
     int rc = 0;
 
-    while (rc >= 0 && (news || made >= UR_BATCH) && ur_has_room(ur, harvest)) {
+    while (rc >= 0 && (news & PLX__RING_OVERFLOW || ((news || made >= UR_BATCH) && ur_has_room(ur, harvest)))) {
         rc = ur_enter(ur, 0, 0, &harvest->calls);
         made = plx__polls_reap(&ur->polls, !(news & PLX__RING_OVERFLOW));
         news = plx__ring_news(&ur->polls.ring);
