@@ -278,15 +278,17 @@ static bool ur_has_room(const struct ur_state *ur, const plx__harvest *harvest)
  */
 static int ur_catch_up(struct ur_state *ur, plx__harvest *harvest)
 {
-    uint32_t news = plx__ring_news(&ur->polls.ring);
     int made = 0;
     int rc = 0;
 
-    while (rc >= 0 && (news & PLX__RING_OVERFLOW || ((news || made >= UR_BATCH) && ur_has_room(ur, harvest)))) {
+    do {
+        uint32_t news = plx__ring_news(&ur->polls.ring);
+        bool overflow = news & PLX__RING_OVERFLOW;
+        if (!overflow && !((news || made >= UR_BATCH) && ur_has_room(ur, harvest)))
+            break;
         rc = ur_enter(ur, 0, 0, &harvest->calls);
-        made = plx__polls_reap(&ur->polls, !(news & PLX__RING_OVERFLOW));
-        news = plx__ring_news(&ur->polls.ring);
-    }
+        made = plx__polls_reap(&ur->polls, !overflow);
+    } while (rc >= 0 && made > 0); /* the word of work may be one from before */
     return rc;
 }
 
