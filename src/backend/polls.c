@@ -26,7 +26,7 @@ enum {
     PL_MULTI = 16,   /* its poll is a multishot */
     PL_REPLACE = 32, /* its poll is not what is wanted any more: completions do not count */
     PL_SILENT = 64,  /* a oneshot that has reported */
-    PL_AGAIN = 128,  /* a oneshot that a single shot does not serve, from now on */
+    PL_AGAIN = 128,  /* a single shot does not serve it, from now on */
     PL_GONE = 256,   /* the number was found closed, or to be another file: no poll any more */
     PL_TRUSTED = 512, /* armed again without a question whether the number is open still */
     PL_UNSURE = 1024 /* its poll was made by number, and no event has shown yet that it is the file's */
@@ -192,7 +192,7 @@ static void operation_poll(struct io_uring_sqe *operation, plx__polls *polls, ui
 static bool slot_arm(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
 {
     bool wanted = slot_listens(slot);
-    bool multi = !(slot->flags & EPOLLONESHOT) || slot->state & PL_AGAIN;
+    bool multi = slot_is_edge(slot) || slot->state & PL_AGAIN;
     bool change = wanted && slot->armed && multi && slot->state & PL_MULTI && !(slot->flags & EPOLLEXCLUSIVE);
     struct io_uring_sqe *operation;
 
@@ -401,7 +401,7 @@ static void slot_looked(plx__polls *polls, uint32_t fd, int revents, uint32_t *c
         slot->result = (uint32_t)revents;
         list_push(polls, PLX__TO_TELL, fd, slot);
     } else if (revents ? multi : !slot->armed) {
-        slot->state |= PL_REPLACE;
+        slot->state |= PL_REPLACE | PL_AGAIN;
         list_push(polls, PLX__TO_ARM, fd, slot);
     }
     slot->state &= ~(uint32_t)PL_TRUSTED;

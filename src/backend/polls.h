@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The polls of io_uring: what the kernel is to be asked for each descriptor, and what it has
- * said. A registration has at most one poll in the kernel. It is a multishot, which stays with
- * the open file as an epoll registration does; but a oneshot begins with a single shot, which
- * leaves nothing to remove once it was fired.
+ * said. A registration has at most one poll in the kernel: at first a single shot, which leaves
+ * nothing to remove once it was fired, then a multishot, which stays with the open file as an epoll
+ * registration does; an edge has one from the beginning.
  *
  * Nothing here is safe from two threads; what enters the ring is for the ring's thread alone.
  */
