@@ -322,6 +322,17 @@ static void slot_result(plx__polls *polls, uint32_t fd, struct slot *slot, uint3
     }
 }
 
+/* The poll has just ended, or is at work: it goes by its old name. */
+static void slot_was_not_changed(plx__polls *polls, uint32_t fd, struct slot *slot)
+{
+    if (polls->cancelled == poll_name(fd, slot->armed))
+        polls->cancelled = poll_name(fd, slot->before);
+    slot->armed = slot->before;
+    slot->state |= PL_REPLACE;
+    slot->state &= ~(uint32_t)PL_MULTI;
+    list_push(polls, PLX__TO_ARM, fd, slot);
+}
+
 static void polls_complete(plx__polls *polls, const struct io_uring_cqe *completion, bool fresh)
 {
     uint64_t name = completion->user_data;
@@ -338,22 +349,21 @@ static void polls_complete(plx__polls *polls, const struct io_uring_cqe *complet
     if (name == polls->cancelled && !more)
         polls->cancelled = 0;
     struct slot *slot = name == OF_NONE ? NULL : slot_of(polls, fd);
-    if (!slot || slot->armed != serial || !(slot->state & PL_SET))
+    if (!slot || slot->armed != serial)
         return;
-    if (name & OF_CHANGE) { /* it failed: the poll has just ended, or is at work */
-        slot->armed = slot->before;
-        slot->state |= PL_REPLACE;
-        slot->state &= ~(uint32_t)PL_MULTI;
-        list_push(polls, PLX__TO_ARM, fd, slot);
+    if (name & OF_CHANGE) {
+        slot_was_not_changed(polls, fd, slot);
         return;
     }
+    if (!(slot->state & PL_SET))
+        return;
     if (!more)
         slot->armed = 0;
     if (result == -EBADF)
         slot->state |= PL_GONE;
     else if (result >= 0)
         slot_result(polls, fd, slot, (uint32_t)result, fresh);
-    if (!more && (slot->state & PL_MULTI || result == -ECANCELED))
+    if (!more && (slot->state & PL_MULTI || result < 0))
         list_push(polls, PLX__TO_ARM, fd, slot);
 }
 
