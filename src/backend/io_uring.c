@@ -272,9 +272,9 @@ static bool ur_has_room(const struct ur_state *ur, const plx__harvest *harvest)
 }
 
 /*
- * What has happened before this wait, so that whoever was told of something by the last wait is
- * looked at after that, and not told of what it has dealt with. And all that found no room in the
- * array, whatever there is to tell: until then it goes the same way with each poll that is made.
+ * What has happened before this wait is a reason to look, and no more: the program may have dealt
+ * with it since, told of it or not. All that found no room in the array is fetched, whatever there
+ * is to tell: until then it goes the same way with each poll that is made.
  */
 static int ur_catch_up(struct ur_state *ur, plx__harvest *harvest)
 {
@@ -283,11 +283,10 @@ static int ur_catch_up(struct ur_state *ur, plx__harvest *harvest)
 
     do {
         uint32_t news = plx__ring_news(&ur->polls.ring);
-        bool overflow = news & PLX__RING_OVERFLOW;
-        if (!overflow && !((news || made >= UR_BATCH) && ur_has_room(ur, harvest)))
+        if (!(news & PLX__RING_OVERFLOW) && !((news || made >= UR_BATCH) && ur_has_room(ur, harvest)))
             break;
         rc = ur_enter(ur, 0, 0, &harvest->calls);
-        made = plx__polls_reap(&ur->polls, !overflow);
+        made = plx__polls_reap(&ur->polls, false);
     } while (rc >= 0 && made > 0); /* the word of work may be one from before */
     return rc;
 }

@@ -76,6 +76,26 @@ CASE(what_was_read_along_is_not_told)
     }
 }
 
+/* Read before any wait told of it, again and again, also after waits that found nothing. */
+CASE(what_was_read_untold_is_not_told)
+{
+    static const uint32_t modes[] = {PLX_LEVEL, PLX_ONESHOT};
+    for (int i = 0; i < 2; i++) {
+        fixture s = fixture_open();
+        check_note("mode 0x%x", (unsigned)modes[i]);
+        CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | modes[i]), 0);
+        EXPECT_SILENCE(s.poller, 0);
+        for (int round = 0; round < 5; round++) {
+            put(s.peer, 1);
+            CHECK_EQ(drain(s.fd), 1);
+            EXPECT_SILENCE(s.poller, round ? 0 : PLX_MSEC(5));
+        }
+        put(s.peer, 1);
+        EXPECT(s.poller, 1, PLX_READABLE);
+        fixture_close(&s);
+    }
+}
+
 /* Registered, ready, and then changed before any wait saw it: the old token is gone. */
 CASE(reregister_before_the_wait_leaves_no_trace_of_the_old)
 {
