@@ -76,9 +76,22 @@ static int ur_interrupt(struct ur_state *ur, uint32_t *calls)
 }
 
 /*
- * Gives what the set has to the epoll set; all of it or nothing. Not exclusively: until the kernel
- * has done away with the ring's poll, that would take the wake, and nobody hear of it.
+ * What the epoll set gets. Not exclusively: until the kernel has done away with the ring, a poll of
+ * it would take the wake, and nobody hear of it; and when it has, nobody says.
  */
+static plx__watch ur_inclusive(const plx__watch *watch)
+{
+    return (plx__watch){.key = watch->key, .flags = watch->flags & ~(uint32_t)EPOLLEXCLUSIVE};
+}
+
+static int ur_add_epoll(struct ur_state *ur, const plx__watch *watch, uint32_t *calls)
+{
+    plx__watch inclusive = ur_inclusive(watch);
+
+    return plx__backend_epoll.add(&ur->epoll, &inclusive, calls);
+}
+
+/* Gives what the set has to the epoll set; all of it or nothing. */
 static int ur_hand_over(struct ur_state *ur, uint32_t *calls)
 {
     plx__watch watch;
@@ -86,8 +99,7 @@ static int ur_hand_over(struct ur_state *ur, uint32_t *calls)
     int rc = 0;
 
     while (rc >= 0 && plx__polls_next(&ur->polls, &next, &watch, calls)) {
-        watch.flags &= ~(uint32_t)EPOLLEXCLUSIVE;
-        rc = plx__backend_epoll.add(&ur->epoll, &watch, calls);
+        rc = ur_add_epoll(ur, &watch, calls);
         if (rc == -EBADF || rc == -EPERM)
             rc = 0; /* closed just now, and another file perhaps */
     }
@@ -172,7 +184,7 @@ static int ur_add(void *state, const plx__watch *watch, uint32_t *calls)
     int fd = (int)watch->key.fd;
 
     if (!ur_take(ur))
-        return plx__backend_epoll.add(&ur->epoll, watch, calls);
+        return ur_add_epoll(ur, watch, calls);
     bool own = fd == ur->epoll.epoll || fd == ur->epoll.event || fd == ur->polls.ring.fd;
     int rc = own ? -EINVAL : ur_interrupt(ur, calls);
     if (rc == 0)
@@ -184,9 +196,10 @@ static int ur_add(void *state, const plx__watch *watch, uint32_t *calls)
 static int ur_modify(void *state, const plx__watch *was, const plx__watch *now, uint32_t *calls)
 {
     struct ur_state *ur = state;
+    plx__watch inclusive = ur_inclusive(now);
 
     if (!ur_take(ur))
-        return plx__backend_epoll.modify(&ur->epoll, was, now, calls);
+        return plx__backend_epoll.modify(&ur->epoll, was, &inclusive, calls);
     int rc = ur_interrupt(ur, calls);
     if (rc == 0)
         rc = plx__polls_modify(&ur->polls, now, calls);
