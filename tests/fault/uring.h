@@ -90,6 +90,70 @@ static inline void uring_await_sleeper(void)
     await_count(&uring_asleep, 1);
 }
 
+/* ---- The ring's thread ------------------------------------------------------------------- */
+
+/* It does what it is told, one after the other. */
+enum uring_order { URING_REST, URING_WAIT_NOW, URING_WAIT_LONG, URING_END };
+
+static atomic_int uring_order; /* URING_REST: carried out */
+static plx_event uring_events[16];
+static int uring_count;        /* of the last wait's events */
+static pthread_t uring_thread;
+static bool uring_elsewhere;   /* it is not this one */
+
+static inline void *uring_carry_out(void *unused)
+{
+    for (int now; (now = atomic_load(&uring_order)) != URING_END;) {
+        if (now == URING_REST) {
+            sleep_for(PLX_USEC(20));
+            continue;
+        }
+        uring_count = plx_poller_wait(poller, uring_events, 16, now == URING_WAIT_NOW ? 0 : PLX_FOREVER);
+        atomic_store(&uring_order, URING_REST);
+    }
+    return unused;
+}
+
+static inline void uring_await_rest(void)
+{
+    while (atomic_load(&uring_order) != URING_REST)
+        sleep_for(PLX_USEC(20));
+}
+
+static inline void uring_begin(bool elsewhere)
+{
+    uring_elsewhere = elsewhere;
+    atomic_store(&uring_order, URING_REST);
+    if (elsewhere)
+        uring_thread = thread_start(uring_carry_out, NULL);
+}
+
+static inline void uring_end(void)
+{
+    if (uring_elsewhere) {
+        atomic_store(&uring_order, URING_END);
+        thread_join(uring_thread);
+    }
+    uring_elsewhere = false;
+}
+
+/* One wait that does not sleep; how many events. */
+static inline int uring_wait(void)
+{
+    if (!uring_elsewhere)
+        return plx_poller_wait(poller, uring_events, 16, 0);
+    atomic_store(&uring_order, URING_WAIT_NOW);
+    uring_await_rest();
+    return uring_count;
+}
+
+/* One that does; returns when the thread is in the ring. */
+static inline void uring_sleep(void)
+{
+    atomic_store(&uring_order, URING_WAIT_LONG);
+    uring_await_sleeper();
+}
+
 /* ---- Descriptors ----------------------------------------------------------------------- */
 
 /* Room for so many more than a program has anyway, or a skip. */

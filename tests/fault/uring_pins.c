@@ -30,70 +30,17 @@ enum state {
 
 static int ends[2];
 
-/* ---- The ring's thread ------------------------------------------------------------------ */
-
-/* It does what it is told, one after the other. */
-enum order { REST, WAIT_NOW, WAIT_LONG, END };
-
-static atomic_int order;   /* REST: carried out */
-static plx_event events[4];
-static int count;
-
-static void *carry_out(void *unused)
-{
-    for (int now; (now = atomic_load(&order)) != END;) {
-        if (now == REST) {
-            sleep_for(PLX_USEC(20));
-            continue;
-        }
-        count = plx_poller_wait(poller, events, 4, now == WAIT_NOW ? 0 : PLX_FOREVER);
-        atomic_store(&order, REST);
-    }
-    return unused;
-}
-
-static void await_rest(void)
-{
-    while (atomic_load(&order) != REST)
-        sleep_for(PLX_USEC(20));
-}
-
-static pthread_t ring_thread;
-static bool ring_elsewhere; /* and not this one */
-
-static void ring_begin(bool elsewhere)
+static void begin(bool elsewhere)
 {
     uring_open();
     open_pair(ends);
-    ring_elsewhere = elsewhere;
-    atomic_store(&order, REST);
-    if (elsewhere)
-        ring_thread = thread_start(carry_out, NULL);
-}
-
-static void ring_ends(void)
-{
-    if (ring_elsewhere) {
-        atomic_store(&order, END);
-        thread_join(ring_thread);
-    }
-    ring_elsewhere = false;
-}
-
-/* One wait that does not sleep, by the ring's thread; how many events. */
-static int ring_wait(void)
-{
-    if (!ring_elsewhere)
-        return plx_poller_wait(poller, events, 4, 0);
-    atomic_store(&order, WAIT_NOW);
-    await_rest();
-    return count;
+    uring_begin(elsewhere);
 }
 
 static void told(void)
 {
-    CHECK_EQ(ring_wait(), 1);
-    CHECK_EQ(events[0].token, TOKEN);
+    CHECK_EQ(uring_wait(), 1);
+    CHECK_EQ(uring_events[0].token, TOKEN);
 }
 
 /* ---- The states -------------------------------------------------------------------------- */
@@ -105,7 +52,7 @@ static void bring_into(enum state state, uint32_t mode)
     CHECK_RC(plx_register(registry, ends[0], TOKEN, interest), 0);
     if (state == FRESH)
         return;
-    CHECK_EQ(ring_wait(), 0);
+    CHECK_EQ(uring_wait(), 0);
     if (state == UNFIRED)
         return;
     put_byte(ends[1]);
@@ -115,7 +62,7 @@ static void bring_into(enum state state, uint32_t mode)
     if (state == FIRED)
         return;
     drain(ends[0]);
-    CHECK_EQ(ring_wait(), 0);
+    CHECK_EQ(uring_wait(), 0);
     if (state == READ)
         return;
     CHECK_RC(plx_reregister(registry, ends[0], TOKEN, interest ^ PLX_WRITABLE), 0);
@@ -139,12 +86,12 @@ static void finish(void)
 
 static void by_the_rings_thread(enum state state, uint32_t mode)
 {
-    ring_begin(false);
+    begin(false);
     bring_into(state, mode);
     deregister_and_close();
     CHECK(at_end(ends[1], 0));
     CHECK(!uring_moved());
-    CHECK_EQ(ring_wait(), 0);
+    CHECK_EQ(uring_wait(), 0);
     finish();
 }
 
@@ -159,18 +106,17 @@ static void while_it_sleeps(enum state state, uint32_t mode)
 {
     if (!sleeps(state, mode))
         return;
-    ring_begin(true);
+    begin(true);
     bring_into(state, mode);
-    atomic_store(&order, WAIT_LONG);
-    uring_await_sleeper();
+    uring_sleep();
     deregister_and_close();
     CHECK(at_end(ends[1], 0));
     CHECK(!uring_moved());
-    CHECK_EQ(atomic_load(&order), WAIT_LONG);
+    CHECK_EQ(atomic_load(&uring_order), URING_WAIT_LONG);
     CHECK_RC(plx_notify(registry), 0);
-    await_rest();
-    CHECK_EQ(count, 0);
-    ring_ends();
+    uring_await_rest();
+    CHECK_EQ(uring_count, 0);
+    uring_end();
     finish();
 }
 
@@ -179,10 +125,9 @@ static void all_by_another(enum state state, uint32_t mode)
 {
     if (state != UNFIRED)
         return;
-    ring_begin(true);
-    CHECK_EQ(ring_wait(), 0);
-    atomic_store(&order, WAIT_LONG);
-    uring_await_sleeper();
+    begin(true);
+    CHECK_EQ(uring_wait(), 0);
+    uring_sleep();
     for (int i = 0; i < 20; i++) {
         CHECK_RC(plx_register(registry, ends[0], TOKEN, PLX_READABLE | mode), 0);
         if (i % 2) /* it was woken to make the poll, and sleeps again */
@@ -194,9 +139,9 @@ static void all_by_another(enum state state, uint32_t mode)
         open_pair(ends);
     }
     CHECK_RC(plx_notify(registry), 0);
-    await_rest();
-    CHECK_EQ(count, 0);
-    ring_ends();
+    uring_await_rest();
+    CHECK_EQ(uring_count, 0);
+    uring_end();
     CHECK(close(ends[0]) == 0);
     finish();
 }
@@ -204,43 +149,43 @@ static void all_by_another(enum state state, uint32_t mode)
 /* Another, while the ring's thread does something else, perhaps for ever: the ring is closed. */
 static void while_it_is_busy(enum state state, uint32_t mode)
 {
-    ring_begin(true);
+    begin(true);
     bring_into(state, mode);
     deregister_and_close();
     CHECK(at_end(ends[1], LATER_MS));
-    CHECK_EQ(ring_wait(), 0);
-    ring_ends();
+    CHECK_EQ(uring_wait(), 0);
+    uring_end();
     finish();
 }
 
 static void after_it_has_ended(enum state state, uint32_t mode)
 {
-    ring_begin(true);
+    begin(true);
     bring_into(state, mode);
-    ring_ends();
+    uring_end();
     deregister_and_close();
     CHECK(at_end(ends[1], LATER_MS));
-    CHECK_EQ(ring_wait(), 0);
+    CHECK_EQ(uring_wait(), 0);
     finish();
 }
 
 /* The set has moved, and the polls of the ring with it. */
 static void after_a_move(enum state state, uint32_t mode)
 {
-    ring_begin(false);
+    begin(false);
     bring_into(state, mode);
     CHECK(plx_poller_descriptor(poller) >= 0);
     CHECK(uring_moved());
     deregister_and_close();
     CHECK(at_end(ends[1], LATER_MS));
-    CHECK_EQ(ring_wait(), 0);
+    CHECK_EQ(uring_wait(), 0);
     finish();
 }
 
 /* Without deregister, by the close of the poller. */
 static void by_the_end_of_the_poller(enum state state, uint32_t mode)
 {
-    ring_begin(false);
+    begin(false);
     bring_into(state, mode);
     plx_poller_close(poller);
     CHECK(close(ends[0]) == 0);
@@ -250,13 +195,13 @@ static void by_the_end_of_the_poller(enum state state, uint32_t mode)
 
 static void by_the_end_of_the_poller_elsewhere(enum state state, uint32_t mode)
 {
-    ring_begin(true);
+    begin(true);
     bring_into(state, mode);
     plx_poller_close(poller);
     CHECK(close(ends[0]) == 0);
     CHECK(at_end(ends[1], LATER_MS));
     CHECK(close(ends[1]) == 0);
-    ring_ends();
+    uring_end();
 }
 
 static void in_each_state(const char *who, void (*try)(enum state state, uint32_t mode))
@@ -277,7 +222,7 @@ static void a_fired_oneshot_is_deregistered_without_a_call(void)
     plx_stats before, after;
 
     check_note("a oneshot that was fired");
-    ring_begin(false);
+    begin(false);
     for (int i = 0; i < 3; i++) {
         CHECK_RC(plx_register(registry, ends[0], TOKEN, PLX_READABLE | PLX_ONESHOT), 0);
         put_byte(ends[1]);
