@@ -262,6 +262,32 @@ static void move(const cause *why, bool ready_before)
     finish();
 }
 
+/*
+ * The ring was left to the kernel, which does away with it a little later: until then its exclusive
+ * poll is the first in the queue of the source.
+ */
+static void an_exclusive_one_hears_of_the_first_arrival(bool anew)
+{
+    static const cause busy = {"another removes", another_removes, true, false};
+    plx_event event;
+
+    watchdog(20);
+    check_note("exclusive, %s after the move", anew ? "registered" : "changed");
+    begin(&busy);
+    register_kinds();
+    CHECK_EQ(uring_wait(), 0);
+    busy.act();
+    CHECK(uring_moved());
+    if (anew)
+        CHECK_RC(plx_deregister(registry, kind[EXCLUSIVE][0]), 0);
+    CHECK_RC((anew ? plx_register : plx_reregister)(registry, kind[EXCLUSIVE][0], EXCLUSIVE,
+                                                    PLX_READABLE | PLX_EXCLUSIVE), 0);
+    put_byte(kind[EXCLUSIVE][1]);
+    CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_SEC(5)), 1);
+    CHECK_EQ(event.token, EXCLUSIVE);
+    finish();
+}
+
 int main(void)
 {
     uring_need();
@@ -274,6 +300,8 @@ int main(void)
             if (!causes[i].asleep) /* what is ready ends a sleep */
                 move(&causes[i], true);
         }
+    for (int round = 0; round < ROUNDS(40); round++)
+        an_exclusive_one_hears_of_the_first_arrival(round % 2);
     return 0;
 }
 
