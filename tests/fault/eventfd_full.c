@@ -42,7 +42,7 @@ static void stuff(plx_backend backend)
     }
     if (backend == PLX_BACKEND_KQUEUE) /* its pipe is never full: nobody writes it */
         return;
-    if (backend == PLX_BACKEND_EPOLL) {
+    if (backend == PLX_BACKEND_EPOLL || backend == PLX_BACKEND_IO_URING) {
         uint64_t most = UINT64_MAX - 1, drained;
         int fd = atomic_load(&seam.last_eventfd);
         (void)!read(fd, &drained, sizeof drained);
@@ -111,7 +111,7 @@ int main(void)
             check_note("%s, round %d", plx__backends[i]->name, round);
             a_sleeper_is_woken(options.backend, round % 2);
         }
-        if (options.backend == PLX_BACKEND_EPOLL)
+        if (options.backend == PLX_BACKEND_EPOLL || options.backend == PLX_BACKEND_IO_URING)
             a_nested_poller_becomes_readable();
         stuff(options.backend);
         seam_reset();
