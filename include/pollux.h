@@ -437,8 +437,8 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  * Portability
  *   io_uring     holds the file until it is deregistered: after a close without it the peer of
  *                a socket sees no end, and one event may still come. It knows files as poll
- *                does, and does not tell of -ELOOP and -ENOSPC before its set moves to epoll
- *                (docs/io_uring.md).
+ *                does. An edge may tell of what was read before the wait. See
+ *                docs/io_uring.md.
  *   poll         knows an open file by its device and inode numbers: after a close without
  *                deregister it cannot tell a new eventfd, or the same FIFO opened again,
  *                from the old one (-EEXIST until deregistered). A number that it finds
