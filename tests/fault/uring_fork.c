@@ -274,10 +274,39 @@ static void a_ring_that_was_left_goes_with_the_last_copy(void)
     close_steps();
 }
 
+/* Its own thread, which sleeps in it, does cancel it as the set moves. */
+static void a_copy_of_a_ring_that_was_slept_in_holds_no_file(void)
+{
+    plx_event event;
+
+    check_note("a copy is kept, and the set moves beside a sleeper");
+    open_steps();
+    uring_open();
+    for (unsigned i = LEVEL; i < KINDS; i++) {
+        open_pair(kind[i]);
+        CHECK_RC(plx_register(registry, kind[i][0], i, PLX_READABLE | (i == EDGE ? PLX_EDGE : 0)), 0);
+    }
+    uring_begin(true);
+    uring_sleep();
+    pid_t pid = keep_a_copy();
+    CHECK_RC(plx_poller_wait(poller, &event, 1, 0), 0);
+    CHECK(uring_moved());
+    deregister_all(NULL);
+    all_are_let_go(1000);
+    CHECK_RC(plx_notify(registry), 0);
+    uring_await_rest();
+    uring_end();
+    plx_poller_close(poller);
+    step_done(to_child);
+    child_end(pid);
+    close_steps();
+}
+
 int main(void)
 {
     uring_need();
     seam_install();
+    uring_watch();
     for (int round = 0; round < 5; round++) {
         watchdog(20);
         the_child_closes_first(false);
@@ -287,6 +316,7 @@ int main(void)
         a_copy_holds_no_file(true);
         a_copy_holds_no_file(false);
         a_ring_that_was_left_goes_with_the_last_copy();
+        a_copy_of_a_ring_that_was_slept_in_holds_no_file();
     }
     return 0;
 }
