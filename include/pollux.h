@@ -335,7 +335,8 @@ PLX_API void plx_poller_close(plx_poller *poller);
  *   -EDEADLK  for ever, with nothing registered and no timer: nobody could end it
  * Threads  several may wait at once, up to 65,535. Each post, each wake, each edge and each oneshot
  *          event goes to one of them. A level event goes to every one that waits while
- *          the source is ready: threads that share sources register them oneshot.
+ *          the source is ready: threads that share sources register them oneshot. On
+ *          io_uring an edge may come once more when a second thread begins to wait.
  * Units    timeout in nanoseconds, on the poller's clock; the poll backend rounds up to
  *          milliseconds, and so does iocp, which then waits for the next tick of the system's
  *          clock (up to 16 ms), unless the system has high-resolution timers (Windows 10 1803).

@@ -336,7 +336,7 @@ static int ur_sleep(struct ur_state *ur, plx__harvest *harvest, plx_nanos timeou
     plx__polls_look(polls, harvest->room, &harvest->calls);
     uint32_t operations = plx__polls_flush(polls, &harvest->calls);
     bool busy = plx__polls_count(polls, PLX__TO_TELL) || plx__polls_count(polls, PLX__TO_LOOK) ||
-                plx__polls_count(polls, PLX__TO_ARM) || polls->woken;
+                plx__polls_count(polls, PLX__TO_ARM) || polls->woken || !polls->event_armed;
     if (rc >= 0 && (operations || !busy))
         rc = ur_enter_all(ur, harvest, operations, busy ? 0 : timeout);
     return rc == -ETIME || rc == -EBUSY ? 0 : rc;
