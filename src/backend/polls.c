@@ -34,18 +34,17 @@ enum {
 
 static const uint32_t listed[PLX__POLLS_LISTS] = {PL_PENDING, PL_LOOK, PL_TELL};
 
-struct slot {
+struct plx__slot {
     uint32_t state;
-    uint32_t tag;    /* of the key */
-    uint32_t flags;  /* as in the watch */
     uint32_t armed;  /* the serial number of its poll; 0: none */
-    uint32_t before; /* what it was before the last change */
+    uint32_t flags;  /* as in the watch */
     uint32_t result; /* not told yet */
-    uint32_t next[PLX__POLLS_LISTS];
+    uint32_t fd;     /* of the key */
+    uint32_t tag;
+    uint32_t before; /* the serial number before the last change */
+    plx__slot *next[PLX__POLLS_LISTS];
     plx__identity identity;
 };
-
-#define NONE UINT32_MAX
 
 /* What a completion belongs to: a poll, its change, the eventfd, or nothing that matters. */
 #define OF_CHANGE (UINT64_C(1) << 63)
@@ -60,55 +59,44 @@ static uint64_t poll_name(uint32_t fd, uint32_t serial)
     return (uint64_t)serial << 32 | fd;
 }
 
-static struct slot *slot_of(const plx__polls *polls, uint32_t fd)
+static plx__slot *slot_of(const plx__polls *polls, uint32_t fd)
 {
     return plx__pages_get(&polls->slots, fd);
 }
 
-static bool slot_is_edge(const struct slot *slot)
+static bool slot_is_edge(const plx__slot *slot)
 {
     return slot->flags & EPOLLET && !(slot->flags & EPOLLONESHOT);
 }
 
 /* Whether its events are wanted now. */
-static bool slot_listens(const struct slot *slot)
+static bool slot_listens(const plx__slot *slot)
 {
     return (slot->state & (PL_SET | PL_SILENT | PL_GONE)) == PL_SET && slot->flags;
 }
 
 /* ---- Lists ------------------------------------------------------------------ */
 
-static void list_push(plx__polls *polls, plx__polls_list list, uint32_t fd, struct slot *slot)
+static void list_push(plx__polls *polls, plx__polls_list list, plx__slot *slot)
 {
     if (slot->state & listed[list])
         return;
     slot->state |= listed[list];
-    slot->next[list] = NONE;
-    if (polls->list[list].first == NONE)
-        polls->list[list].first = fd;
-    else
-        slot_of(polls, polls->list[list].last)->next[list] = fd;
-    polls->list[list].last = fd;
-    polls->list[list].count++;
+    slot->next[list] = NULL;
+    *(polls->list[list].count++ ? &polls->list[list].last->next[list] : &polls->list[list].first) = slot;
+    polls->list[list].last = slot;
 }
 
-/* The first, or NONE. */
-static uint32_t list_pop(plx__polls *polls, plx__polls_list list)
+/* The first, or NULL. */
+static plx__slot *list_pop(plx__polls *polls, plx__polls_list list)
 {
-    uint32_t fd = polls->list[list].first;
-
-    if (fd == NONE)
-        return NONE;
-    struct slot *slot = slot_of(polls, fd);
-    slot->state &= ~listed[list];
-    polls->list[list].first = slot->next[list];
+    if (polls->list[list].count == 0)
+        return NULL;
+    plx__slot *slot = polls->list[list].first;
     polls->list[list].count--;
-    return fd;
-}
-
-static uint32_t list_last(const plx__polls *polls, plx__polls_list list)
-{
-    return plx__polls_count(polls, list) ? polls->list[list].last : NONE;
+    polls->list[list].first = slot->next[list];
+    slot->state &= ~listed[list];
+    return slot;
 }
 
 /* ---- To the kernel ----------------------------------------------------------- */
@@ -139,12 +127,12 @@ static void operation_events(struct io_uring_sqe *operation, uint32_t flags)
 }
 
 /* By IORING_OP_POLL_REMOVE, which costs less and may be refused, or IORING_OP_ASYNC_CANCEL. */
-static void operation_end(struct io_uring_sqe *operation, uint8_t opcode, uint32_t fd, uint32_t serial)
+static void operation_end(struct io_uring_sqe *operation, uint8_t opcode, const plx__slot *slot)
 {
     operation->opcode = opcode;
     operation->flags = IOSQE_CQE_SKIP_SUCCESS;
     operation->fd = -1;
-    operation->addr = poll_name(fd, serial);
+    operation->addr = poll_name(slot->fd, slot->armed);
     operation->user_data = OF_NONE;
 }
 
@@ -154,30 +142,29 @@ static bool identity_same(const plx__identity *one, const plx__identity *other)
 }
 
 /* Whether the number still names the registered file, as far as can be told. */
-static bool slot_is_same_file(const struct slot *slot, uint32_t fd, uint32_t *calls)
+static bool slot_is_same_file(const plx__slot *slot, uint32_t *calls)
 {
     plx__identity identity;
-    int rc = plx__identify((int)fd, &identity);
+    int rc = plx__identify((int)slot->fd, &identity);
 
     ++*calls;
     return rc == 0 ? identity_same(&slot->identity, &identity) : rc != -EBADF && rc != -EPERM;
 }
 
 /* A new poll, or a change of the one there is. */
-static void operation_poll(struct io_uring_sqe *operation, plx__polls *polls, uint32_t fd, struct slot *slot,
-                           bool change)
+static void operation_poll(struct io_uring_sqe *operation, plx__polls *polls, plx__slot *slot, bool change)
 {
     polls->serial = polls->serial % SERIAL_MOST + 1;
-    uint64_t name = poll_name(fd, polls->serial);
+    uint64_t name = poll_name(slot->fd, polls->serial);
     operation->opcode = change ? IORING_OP_POLL_REMOVE : IORING_OP_POLL_ADD;
-    operation->fd = change ? -1 : (int)fd;
+    operation->fd = change ? -1 : (int)slot->fd;
     operation->len = slot->state & PL_MULTI ? IORING_POLL_ADD_MULTI : 0;
     operation->user_data = name;
     operation_events(operation, slot->flags);
     if (change) {
         operation->flags = IOSQE_CQE_SKIP_SUCCESS;
         operation->len |= IORING_POLL_UPDATE_EVENTS | IORING_POLL_UPDATE_USER_DATA;
-        operation->addr = poll_name(fd, slot->armed);
+        operation->addr = poll_name(slot->fd, slot->armed);
         operation->off = name;
         operation->user_data = name | OF_CHANGE;
         slot->before = slot->armed;
@@ -189,7 +176,7 @@ static void operation_poll(struct io_uring_sqe *operation, plx__polls *polls, ui
  * The poll that a slot wants, in place of none, or of the one it has. A new one is made by number,
  * which may be another file's by now: its first event asks. False: no room.
  */
-static bool slot_arm(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
+static bool slot_arm(plx__polls *polls, plx__slot *slot, uint32_t *calls)
 {
     bool wanted = slot_listens(slot);
     bool multi = slot_is_edge(slot) || slot->state & PL_AGAIN;
@@ -200,7 +187,7 @@ static bool slot_arm(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t
         operation = polls_operation(polls, calls);
         if (!operation)
             return false;
-        operation_end(operation, IORING_OP_ASYNC_CANCEL, fd, slot->armed);
+        operation_end(operation, IORING_OP_ASYNC_CANCEL, slot);
         slot->armed = 0;
     }
     if (!wanted)
@@ -209,7 +196,7 @@ static bool slot_arm(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t
     if (!operation)
         return false;
     slot->state = (slot->state & ~(uint32_t)PL_MULTI) | (multi ? PL_MULTI : 0) | (change ? 0 : PL_UNSURE);
-    operation_poll(operation, polls, fd, slot, change);
+    operation_poll(operation, polls, slot, change);
     return true;
 }
 
@@ -231,10 +218,9 @@ uint32_t plx__polls_flush(plx__polls *polls, uint32_t *calls)
 {
     event_arm(polls, calls);
     while (plx__polls_count(polls, PLX__TO_ARM)) {
-        uint32_t fd = polls->list[PLX__TO_ARM].first;
-        struct slot *slot = slot_of(polls, fd);
+        plx__slot *slot = polls->list[PLX__TO_ARM].first;
         bool wanted = slot->state & PL_SET && (!slot->armed || slot->state & PL_REPLACE);
-        if (wanted && !slot_arm(polls, fd, slot, calls))
+        if (wanted && !slot_arm(polls, slot, calls))
             break;
         slot->state &= ~(uint32_t)PL_REPLACE;
         (void)list_pop(polls, PLX__TO_ARM);
@@ -252,16 +238,16 @@ static int polls_submit(plx__polls *polls, uint32_t *calls)
 }
 
 /* Until its last completion is made a poll holds its file. */
-static int slot_end(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
+static int slot_end(plx__polls *polls, plx__slot *slot, uint32_t *calls)
 {
     enum { PATIENCE = 100 };
     int rc = 0;
 
-    polls->cancelled = poll_name(fd, slot->armed);
+    polls->cancelled = poll_name(slot->fd, slot->armed);
     for (int i = 0; polls->cancelled && rc >= 0 && i < PATIENCE; i++) {
         struct io_uring_sqe *operation = i < 2 ? polls_operation(polls, calls) : NULL;
         if (operation)
-            operation_end(operation, i == 0 ? IORING_OP_POLL_REMOVE : IORING_OP_ASYNC_CANCEL, fd, slot->armed);
+            operation_end(operation, i == 0 ? IORING_OP_POLL_REMOVE : IORING_OP_ASYNC_CANCEL, slot);
         do /* other completions may be in front */
             rc = polls_submit(polls, calls);
         while (polls->cancelled && rc > 0);
@@ -274,12 +260,12 @@ static int slot_end(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t 
 
 int plx__polls_remove(plx__polls *polls, uint32_t fd, uint32_t *calls)
 {
-    struct slot *slot = slot_of(polls, fd);
+    plx__slot *slot = slot_of(polls, fd);
     int rc = 0;
 
     slot->state &= ~(uint32_t)PL_SET;
     if (slot->armed)
-        rc = slot_end(polls, fd, slot, calls);
+        rc = slot_end(polls, slot, calls);
     if (rc < 0)
         slot->state |= PL_SET;
     else
@@ -303,41 +289,40 @@ void plx__polls_cancel_all(plx__polls *polls, uint32_t *calls)
 /* ---- From the kernel --------------------------------------------------------- */
 
 /* What a poll reports. */
-static void slot_result(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t result, bool fresh)
+static void slot_result(plx__polls *polls, plx__slot *slot, uint32_t result, bool fresh)
 {
     result &= slot->flags | EPOLLERR | EPOLLHUP;
     if (slot->state & PL_REPLACE)
         return;
     if (slot->state & PL_SILENT) { /* it shall not wake anybody again */
         slot->state |= PL_REPLACE;
-        list_push(polls, PLX__TO_ARM, fd, slot);
+        list_push(polls, PLX__TO_ARM, slot);
     } else if (!result) {
         slot->state |= PL_AGAIN; /* a single shot would report it at once, for ever */
         if (!slot->armed)
-            list_push(polls, PLX__TO_ARM, fd, slot);
+            list_push(polls, PLX__TO_ARM, slot);
     } else {
         bool tell = (fresh && !(slot->state & PL_LOOK)) || slot_is_edge(slot);
         slot->result |= result;
-        list_push(polls, tell ? PLX__TO_TELL : PLX__TO_LOOK, fd, slot);
+        list_push(polls, tell ? PLX__TO_TELL : PLX__TO_LOOK, slot);
     }
 }
 
 /* The poll has just ended, or is at work: it goes by its old name. */
-static void slot_was_not_changed(plx__polls *polls, uint32_t fd, struct slot *slot)
+static void slot_was_not_changed(plx__polls *polls, plx__slot *slot)
 {
-    if (polls->cancelled == poll_name(fd, slot->armed))
-        polls->cancelled = poll_name(fd, slot->before);
+    if (polls->cancelled == poll_name(slot->fd, slot->armed))
+        polls->cancelled = poll_name(slot->fd, slot->before);
     slot->armed = slot->before;
     slot->state |= PL_REPLACE;
     slot->state &= ~(uint32_t)PL_MULTI;
-    list_push(polls, PLX__TO_ARM, fd, slot);
+    list_push(polls, PLX__TO_ARM, slot);
 }
 
 static void polls_complete(plx__polls *polls, const struct io_uring_cqe *completion, bool fresh)
 {
     uint64_t name = completion->user_data;
     bool more = completion->flags & IORING_CQE_F_MORE;
-    uint32_t fd = (uint32_t)name;
     uint32_t serial = (uint32_t)((name & ~OF_CHANGE) >> 32);
     int result = completion->res;
 
@@ -348,11 +333,11 @@ static void polls_complete(plx__polls *polls, const struct io_uring_cqe *complet
     }
     if (name == polls->cancelled && !more)
         polls->cancelled = 0;
-    struct slot *slot = name == OF_NONE ? NULL : slot_of(polls, fd);
+    plx__slot *slot = name == OF_NONE ? NULL : slot_of(polls, (uint32_t)name);
     if (!slot || slot->armed != serial)
         return;
     if (name & OF_CHANGE) {
-        slot_was_not_changed(polls, fd, slot);
+        slot_was_not_changed(polls, slot);
         return;
     }
     if (!(slot->state & PL_SET))
@@ -362,9 +347,9 @@ static void polls_complete(plx__polls *polls, const struct io_uring_cqe *complet
     if (result == -EBADF)
         slot->state |= PL_GONE;
     else if (result >= 0)
-        slot_result(polls, fd, slot, (uint32_t)result, fresh);
+        slot_result(polls, slot, (uint32_t)result, fresh);
     if (!more && (slot->state & PL_MULTI || result < 0))
-        list_push(polls, PLX__TO_ARM, fd, slot);
+        list_push(polls, PLX__TO_ARM, slot);
 }
 
 int plx__polls_reap(plx__polls *polls, bool fresh)
@@ -384,35 +369,34 @@ int plx__polls_reap(plx__polls *polls, bool fresh)
 enum { LOOKS = 64 };
 
 /* The number is not the registered file's any more; told to whom it was promised that it is. */
-static void slot_gone(plx__polls *polls, uint32_t fd, struct slot *slot)
+static void slot_gone(plx__polls *polls, plx__slot *slot)
 {
     slot->result = slot->state & PL_TRUSTED ? EPOLLERR : 0;
     if (slot->result)
-        list_push(polls, PLX__TO_TELL, fd, slot);
+        list_push(polls, PLX__TO_TELL, slot);
     slot->state |= PL_GONE | PL_REPLACE;
-    list_push(polls, PLX__TO_ARM, fd, slot);
+    list_push(polls, PLX__TO_ARM, slot);
 }
 
 /*
  * What poll(2) says of a slot's number. If it is ready, so is perhaps the registered file: its poll
  * has said so, or is asked. A single shot that was fired and is not ready any more is needed again.
  */
-static void slot_looked(plx__polls *polls, uint32_t fd, int revents, uint32_t *calls)
+static void slot_looked(plx__polls *polls, plx__slot *slot, int revents, uint32_t *calls)
 {
-    struct slot *slot = slot_of(polls, fd);
     bool multi = slot->armed && slot->state & PL_MULTI;
     uint32_t said = slot->result;
 
     slot->result = 0;
-    if (revents & POLLNVAL || (revents && !multi && !slot_is_same_file(slot, fd, calls))) {
-        slot_gone(polls, fd, slot);
+    if (revents & POLLNVAL || (revents && !multi && !slot_is_same_file(slot, calls))) {
+        slot_gone(polls, slot);
     } else if (revents && (said || !multi)) {
         slot->state &= ~(uint32_t)(multi ? 0 : PL_UNSURE);
         slot->result = (uint32_t)revents;
-        list_push(polls, PLX__TO_TELL, fd, slot);
+        list_push(polls, PLX__TO_TELL, slot);
     } else if (revents ? multi : !slot->armed) {
         slot->state |= PL_REPLACE | PL_AGAIN;
-        list_push(polls, PLX__TO_ARM, fd, slot);
+        list_push(polls, PLX__TO_ARM, slot);
     }
     slot->state &= ~(uint32_t)PL_TRUSTED;
 }
@@ -421,13 +405,16 @@ static void slot_looked(plx__polls *polls, uint32_t fd, int revents, uint32_t *c
 static int polls_look_at(plx__polls *polls, size_t most, uint32_t *calls)
 {
     struct pollfd looks[LOOKS];
+    plx__slot *slots[LOOKS];
+    plx__slot *slot;
     size_t count = 0;
     int rc;
 
-    for (uint32_t fd; count < most && (fd = list_pop(polls, PLX__TO_LOOK)) != NONE;) {
-        const struct slot *slot = slot_of(polls, fd);
-        if (slot_listens(slot) && !(slot->state & PL_REPLACE))
-            looks[count++] = (struct pollfd){.fd = (int)fd, .events = (short)(slot->flags & 0xffffu)};
+    while (count < most && (slot = list_pop(polls, PLX__TO_LOOK))) {
+        if (!slot_listens(slot) || slot->state & PL_REPLACE)
+            continue;
+        looks[count] = (struct pollfd){.fd = (int)slot->fd, .events = (short)(slot->flags & 0xffffu)};
+        slots[count++] = slot;
     }
     if (count == 0)
         return 0;
@@ -435,34 +422,25 @@ static int polls_look_at(plx__polls *polls, size_t most, uint32_t *calls)
         rc = plx__poll(looks, count, 0);
         ++*calls;
     } while (rc == -EINTR);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t fd = (uint32_t)looks[i].fd;
+    for (size_t i = 0; i < count; i++)
         if (rc >= 0)
-            slot_looked(polls, fd, looks[i].revents, calls);
+            slot_looked(polls, slots[i], looks[i].revents, calls);
         else
-            list_push(polls, PLX__TO_LOOK, fd, slot_of(polls, fd));
-    }
+            list_push(polls, PLX__TO_LOOK, slots[i]);
     return rc;
 }
 
 /* It comes before what was told last. */
 void plx__polls_doubt(plx__polls *polls)
 {
-    uint32_t told = list_last(polls, PLX__TO_LOOK);
-    uint32_t last = list_last(polls, PLX__TO_TELL);
-    uint32_t fd = NONE;
+    uint32_t told = polls->list[PLX__TO_LOOK].count;
 
-    if (last == NONE)
-        return;
-    while (fd != last) {
-        fd = list_pop(polls, PLX__TO_TELL);
-        struct slot *slot = slot_of(polls, fd);
-        list_push(polls, slot_is_edge(slot) ? PLX__TO_TELL : PLX__TO_LOOK, fd, slot);
+    for (uint32_t untold = polls->list[PLX__TO_TELL].count; untold > 0; untold--) {
+        plx__slot *slot = list_pop(polls, PLX__TO_TELL);
+        list_push(polls, slot_is_edge(slot) ? PLX__TO_TELL : PLX__TO_LOOK, slot);
     }
-    while (told != NONE && fd != told) {
-        fd = list_pop(polls, PLX__TO_LOOK);
-        list_push(polls, PLX__TO_LOOK, fd, slot_of(polls, fd));
-    }
+    for (bool any = polls->list[PLX__TO_LOOK].count > told; any && told > 0; told--)
+        list_push(polls, PLX__TO_LOOK, list_pop(polls, PLX__TO_LOOK));
 }
 
 void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls)
@@ -478,12 +456,12 @@ void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls)
 /* ---- To the caller ------------------------------------------------------------ */
 
 /* Whether an event of the slot is to be told now. */
-static bool slot_tells(plx__polls *polls, uint32_t fd, struct slot *slot, uint32_t *calls)
+static bool slot_tells(plx__polls *polls, plx__slot *slot, uint32_t *calls)
 {
     if ((slot->state & (PL_SET | PL_SILENT)) != PL_SET || !slot->result)
         return false;
-    if (slot->state & PL_UNSURE && !(slot->state & PL_GONE) && !slot_is_same_file(slot, fd, calls)) {
-        slot_gone(polls, fd, slot);
+    if (slot->state & PL_UNSURE && !(slot->state & PL_GONE) && !slot_is_same_file(slot, calls)) {
+        slot_gone(polls, slot);
         return false;
     }
     slot->state &= ~(uint32_t)PL_UNSURE;
@@ -492,23 +470,21 @@ static bool slot_tells(plx__polls *polls, uint32_t fd, struct slot *slot, uint32
 
 bool plx__polls_tell(plx__polls *polls, plx_event *event, uint32_t *calls)
 {
-    struct slot *slot;
-    uint32_t fd;
+    plx__slot *slot;
 
     do {
-        fd = list_pop(polls, PLX__TO_TELL);
-        if (fd == NONE)
+        slot = list_pop(polls, PLX__TO_TELL);
+        if (!slot)
             return false;
-        slot = slot_of(polls, fd);
-    } while (!slot_tells(polls, fd, slot, calls));
-    plx__key key = {.fd = fd, .tag = slot->tag};
+    } while (!slot_tells(polls, slot, calls));
+    plx__key key = {.fd = slot->fd, .tag = slot->tag};
     memcpy(&event->token, &key, sizeof key);
     event->native = slot->result;
     slot->result = 0;
     if (slot->flags & EPOLLONESHOT)
         slot->state |= PL_SILENT;
     else if (!slot_is_edge(slot))
-        list_push(polls, PLX__TO_LOOK, fd, slot);
+        list_push(polls, PLX__TO_LOOK, slot);
     return true;
 }
 
@@ -519,11 +495,10 @@ bool plx__polls_next(plx__polls *polls, size_t *next, plx__watch *watch, uint32_
             *next |= PLX__PAGE_SIZE - 1;
             continue;
         }
-        uint32_t fd = (uint32_t)*next;
-        const struct slot *slot = slot_of(polls, fd);
-        if ((slot->state & (PL_SET | PL_GONE)) != PL_SET || !slot_is_same_file(slot, fd, calls))
+        const plx__slot *slot = slot_of(polls, (uint32_t)*next);
+        if ((slot->state & (PL_SET | PL_GONE)) != PL_SET || !slot_is_same_file(slot, calls))
             continue;
-        watch->key = (plx__key){.fd = fd, .tag = slot->tag};
+        watch->key = (plx__key){.fd = slot->fd, .tag = slot->tag};
         watch->flags = slot->state & PL_SILENT ? 0 : slot->flags;
         ++*next;
         return true;
@@ -534,13 +509,13 @@ bool plx__polls_next(plx__polls *polls, size_t *next, plx__watch *watch, uint32_
 /* ---- Changes of the set ------------------------------------------------------ */
 
 /* Whether it has the poll that it wants. */
-static bool slot_has(const struct slot *slot, uint32_t flags)
+static bool slot_has(const plx__slot *slot, uint32_t flags)
 {
     return slot->armed && (slot->state & (PL_MULTI | PL_REPLACE)) == PL_MULTI && slot->flags == flags;
 }
 
 /* What a slot is to wait for from now on. If it has its poll still, the state is asked; a new poll looks for itself. */
-static void slot_want(plx__polls *polls, const plx__watch *watch, struct slot *slot)
+static void slot_want(plx__polls *polls, const plx__watch *watch, plx__slot *slot)
 {
     bool has = slot_has(slot, watch->flags);
 
@@ -552,7 +527,7 @@ static void slot_want(plx__polls *polls, const plx__watch *watch, struct slot *s
     slot->state &= ~(uint32_t)(PL_SILENT | PL_GONE | PL_TRUSTED);
     if (!has && slot->armed)
         slot->state |= PL_REPLACE;
-    list_push(polls, has ? PLX__TO_LOOK : PLX__TO_ARM, watch->key.fd, slot);
+    list_push(polls, has ? PLX__TO_LOOK : PLX__TO_ARM, slot);
 }
 
 int plx__polls_add(plx__polls *polls, const plx__watch *watch, uint32_t *calls)
@@ -563,13 +538,14 @@ int plx__polls_add(plx__polls *polls, const plx__watch *watch, uint32_t *calls)
     ++*calls;
     if (rc < 0)
         return rc;
-    struct slot *slot = plx__pages_make(&polls->slots, watch->key.fd);
+    plx__slot *slot = plx__pages_make(&polls->slots, watch->key.fd);
     if (!slot)
         return -ENOMEM;
     if ((slot->state & (PL_SET | PL_GONE)) == PL_SET && identity_same(&slot->identity, &identity))
         return -EEXIST;
     slot->state = PL_SET | (slot->state & (PL_PENDING | PL_LOOK | PL_TELL)); /* what has a poll is replaced */
     slot->identity = identity;
+    slot->fd = watch->key.fd;
     slot_want(polls, watch, slot);
     return 0;
 }
@@ -580,7 +556,7 @@ int plx__polls_add(plx__polls *polls, const plx__watch *watch, uint32_t *calls)
  */
 int plx__polls_modify(plx__polls *polls, const plx__watch *now, uint32_t *calls)
 {
-    struct slot *slot = slot_of(polls, now->key.fd);
+    plx__slot *slot = slot_of(polls, now->key.fd);
     bool trusted = slot->state & PL_SILENT && slot_has(slot, now->flags);
     plx__identity identity;
     int rc = trusted ? 0 : plx__identify((int)now->key.fd, &identity);
@@ -604,9 +580,7 @@ int plx__polls_open(plx__polls *polls, int event, const plx_allocator *memory)
     if (rc < 0)
         return rc;
     polls->event = event;
-    plx__pages_init(&polls->slots, memory, sizeof(struct slot));
-    for (int i = 0; i < PLX__POLLS_LISTS; i++)
-        polls->list[i].first = NONE;
+    plx__pages_init(&polls->slots, memory, sizeof(plx__slot));
     return 0;
 }
 

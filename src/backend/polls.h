@@ -17,8 +17,11 @@
 #if PLX__HAS_IO_URING
 #include "os/uring.h"
 
+/* A registration. */
+typedef struct plx__slot plx__slot;
+
 /*
- * Descriptors in order of arrival, linked by number: whose poll is to be made, changed or
+ * Registrations in order of arrival: whose poll is to be made, changed or
  * cancelled; whose state is to be asked for; and what is to be told.
  */
 typedef enum plx__polls_list { PLX__TO_ARM, PLX__TO_LOOK, PLX__TO_TELL, PLX__POLLS_LISTS } plx__polls_list;
@@ -32,7 +35,8 @@ typedef struct plx__polls {
     uint64_t cancelled; /* whose last completion is awaited; 0: none is */
     plx__pages slots;   /* by descriptor */
     struct {
-        uint32_t first, last, count;
+        plx__slot *first, *last;
+        uint32_t count;
     } list[PLX__POLLS_LISTS];
 } plx__polls;
 
