@@ -366,7 +366,7 @@ int plx__polls_reap(plx__polls *polls, bool fresh)
 
 /* ---- Looking ----------------------------------------------------------------- */
 
-enum { LOOKS = 64 };
+enum { LOOKS = 256 };
 
 /* The number is not the registered file's any more; told to whom it was promised that it is. */
 static void slot_gone(plx__polls *polls, plx__slot *slot)
