@@ -126,6 +126,7 @@ static int ur_move(struct ur_state *ur, uint32_t *calls)
         plx__condition_wait(&ur->out, &ur->lock);
     plx__condition_broadcast(&ur->out);
     plx__polls_close(&ur->polls);
+    *calls += PLX__RING_CLOSE_CALLS;
     return 0;
 }
 
@@ -251,13 +252,12 @@ static int ur_rebuild(void *state, const plx__table *table, uint32_t *calls)
 /* Into the kernel: without the lock if it is to sleep there. */
 static int ur_enter(struct ur_state *ur, uint32_t operations, plx_nanos timeout, uint32_t *calls)
 {
-    ++*calls;
     if (timeout == 0)
-        return plx__ring_enter(&ur->polls.ring, operations, 0, 0);
+        return plx__ring_enter(&ur->polls.ring, operations, 0, 0, calls);
     ur->inside = true;
     ur->kicked = false;
     plx__lock_drop(&ur->lock);
-    int rc = plx__ring_enter(&ur->polls.ring, operations, 1, timeout);
+    int rc = plx__ring_enter(&ur->polls.ring, operations, 1, timeout, calls);
     plx__lock_take(&ur->lock);
     if (ur_moved(ur)) {
         plx__polls_cancel_all(&ur->polls, calls);

@@ -108,8 +108,7 @@ static struct io_uring_sqe *polls_operation(plx__polls *polls, uint32_t *calls)
 
     if (operation)
         return operation;
-    ++*calls;
-    (void)plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0);
+    (void)plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0, calls);
     return plx__ring_operation(&polls->ring);
 }
 
@@ -231,9 +230,8 @@ uint32_t plx__polls_flush(plx__polls *polls, uint32_t *calls)
 /* Hands over what is written, and takes what was completed: how much, or an error. */
 static int polls_submit(plx__polls *polls, uint32_t *calls)
 {
-    int rc = plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0);
+    int rc = plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0, calls);
 
-    ++*calls;
     return rc < 0 && rc != -EINTR ? rc : plx__polls_reap(polls, false);
 }
 
@@ -282,8 +280,7 @@ void plx__polls_cancel_all(plx__polls *polls, uint32_t *calls)
     operation->opcode = IORING_OP_ASYNC_CANCEL;
     operation->fd = -1;
     operation->cancel_flags = IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY;
-    (void)plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0);
-    ++*calls;
+    (void)plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0, calls);
 }
 
 /* ---- From the kernel --------------------------------------------------------- */

@@ -166,7 +166,7 @@ uint32_t plx__ring_publish(plx__ring *ring)
     return ring->filled - atomic_load_explicit(ring->head, PLX__RELAXED);
 }
 
-int plx__ring_enter(const plx__ring *ring, uint32_t operations, uint32_t least, plx_nanos timeout)
+int plx__ring_enter(const plx__ring *ring, uint32_t operations, uint32_t least, plx_nanos timeout, uint32_t *calls)
 {
     plx__timespec64 limit = {.seconds = timeout / 1000000000, .nanoseconds = timeout % 1000000000};
     struct io_uring_getevents_arg how = {.ts = timeout > 0 ? (uint64_t)(uintptr_t)&limit : 0};
@@ -174,11 +174,14 @@ int plx__ring_enter(const plx__ring *ring, uint32_t operations, uint32_t least, 
     int saved = errno;
     int rc = plx__result(plx__linux.io_uring_enter(ring->fd, operations, least, flags, &how, sizeof how), saved);
 
+    ++*calls;
     if (rc != -EBADFD)
         return rc;
     rc = plx__result(plx__linux.io_uring_register(ring->fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0), saved);
+    ++*calls;
     if (rc < 0)
         return rc == -EBADFD ? -EEXIST : rc; /* another thread was first */
+    ++*calls;
     return plx__result(plx__linux.io_uring_enter(ring->fd, operations, least, flags, &how, sizeof how), saved);
 }
 

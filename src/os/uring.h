@@ -42,6 +42,7 @@ typedef struct plx__ring {
  */
 int  plx__ring_open(plx__ring *ring);
 void plx__ring_close(plx__ring *ring);
+enum { PLX__RING_CLOSE_CALLS = 3 }; /* that it makes */
 
 /* Why it cannot be opened, in words; NULL if it can. */
 const char *plx__ring_obstacle(void);
@@ -68,7 +69,7 @@ static inline uint32_t plx__ring_news(const plx__ring *ring)
  * Hands over so many operations, then waits for `least` completions, at most `timeout`. Returns
  * how many were taken; -ETIME, -EINTR if none was to be, -EEXIST for the wrong thread, -EBUSY.
  */
-int plx__ring_enter(const plx__ring *ring, uint32_t operations, uint32_t least, plx_nanos timeout);
+int plx__ring_enter(const plx__ring *ring, uint32_t operations, uint32_t least, plx_nanos timeout, uint32_t *calls);
 
 #endif
 

@@ -303,6 +303,58 @@ static void statistics_are_what_was_counted(bool company)
         close_pair(pair[i]);
 }
 
+/* ---- io_uring ---------------------------------------------------------------------- */
+
+/* A round of events in which each source is armed again: what is armed costs no call. */
+static void a_oneshot_armed_again_is_no_call(void)
+{
+    int ends[40][2];
+
+    start();
+    for (int i = 0; i < 40; i++) {
+        open_pair(ends[i]);
+        CHECK_RC(plx_register(registry, ends[i][0], (plx_token)i, PLX_READABLE | PLX_ONESHOT), 0);
+    }
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < 40; i++)
+            put_byte(ends[i][1]);
+        int count = 0;
+        seam_reset();
+        while (count < 40)
+            count += plx_poller_wait(poller, events + count, 64 - count, PLX_FOREVER);
+        if (round > 2)
+            CHECK(seam_total() <= 8); /* 20 completions a call, and two looks */
+        seam_reset();
+        for (int i = 0; i < 40; i++) {
+            drain(ends[i][0]);
+            CHECK_RC(plx_reregister(registry, ends[i][0], (plx_token)i, PLX_READABLE | PLX_ONESHOT), 0);
+        }
+        CHECK_EQ(seam_total(), round ? 0 : 40);
+    }
+    plx_poller_close(poller);
+    for (int i = 0; i < 40; i++)
+        close_pair(ends[i]);
+}
+
+/* Told once, a level or a oneshot has nothing in the kernel that would have to be removed. */
+static void what_was_told_once_is_deregistered_without_a_call(void)
+{
+    int ends[2];
+
+    start();
+    for (int i = 0; i < 2; i++) {
+        open_pair(ends);
+        put_byte(ends[1]);
+        CHECK_RC(plx_register(registry, ends[0], 1, PLX_READABLE | (i ? PLX_ONESHOT : 0)), 0);
+        CHECK_RC(plx_poller_wait(poller, events, 64, PLX_FOREVER), 1);
+        seam_reset();
+        CHECK_RC(plx_deregister(registry, ends[0]), 0);
+        CHECK_EQ(seam_total(), 0);
+        close_pair(ends);
+    }
+    plx_poller_close(poller);
+}
+
 static void need_pwait2(void)
 {
 #if PLX__HAS_EPOLL
@@ -326,6 +378,10 @@ int main(void)
             a_wait_with_events_is_one_call();
             a_change_is_one_call();
             a_wake_is_one_write_and_nothing_else();
+        }
+        if (backend->id == PLX_BACKEND_IO_URING) {
+            a_oneshot_armed_again_is_no_call();
+            what_was_told_once_is_deregistered_without_a_call();
         }
         statistics_are_what_was_counted(false);
         check_note("%s, with company", backend->name);
