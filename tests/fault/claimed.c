@@ -7,6 +7,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../seam.h"
 
 #include "backend/backend.h"
@@ -321,18 +322,18 @@ int main(void)
 {
     seam_install();
     watchdog(60);
-    for (size_t i = 0; plx__backends[i]; i++) {
-        check_note("%s", plx__backends[i]->name);
-        open_channel(plx__backends[i]);
+    for (size_t i = 0; backends_here()[i]; i++) {
+        check_note("%s", backends_here()[i]->name);
+        open_channel(backends_here()[i]);
         a_held_up_sender_is_not_waited_for();
         what_was_sent_before_comes_first();
         close_channel();
-        a_receiver_may_close_over_a_held_up_sender(plx__backends[i]);
-        run_barriers(plx__backends[i]);
-        check_note("%s", plx__backends[i]->name);
-        a_message_whose_wake_failed_is_kept(plx__backends[i]);
-        if (plx__backends[i]->shared) /* elsewhere the thread asleep has the kernel to itself */
-            a_later_wait_finds_a_message_whose_wake_failed(plx__backends[i]);
+        a_receiver_may_close_over_a_held_up_sender(backends_here()[i]);
+        run_barriers(backends_here()[i]);
+        check_note("%s", backends_here()[i]->name);
+        a_message_whose_wake_failed_is_kept(backends_here()[i]);
+        if (backends_here()[i]->shared) /* elsewhere the thread asleep has the kernel to itself */
+            a_later_wait_finds_a_message_whose_wake_failed(backends_here()[i]);
     }
     return 0;
 }

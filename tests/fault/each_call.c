@@ -10,6 +10,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "scenarios.h"
 
 enum { ERRORS = 5, ATTEMPTS = 20 };
@@ -206,13 +207,13 @@ int main(void)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     seam_install();
-    for (size_t i = 0; plx__backends[i]; i++) {
+    for (size_t i = 0; backends_here()[i]; i++) {
         long before = injected;
         for (size_t j = 0; j < sizeof scenarios / sizeof scenarios[0]; j++)
-            if ((!scenarios[j].epoll_only || plx__backends[i]->id == PLX_BACKEND_EPOLL) &&
+            if ((!scenarios[j].epoll_only || backends_here()[i]->id == PLX_BACKEND_EPOLL) &&
                 (!scenarios[j].told_only || PLX__HAS_INOTIFY))
-                inject_all(&scenarios[j], plx__backends[i]);
-        printf("%s: %ld faults\n", plx__backends[i]->name, injected - before);
+                inject_all(&scenarios[j], backends_here()[i]);
+        printf("%s: %ld faults\n", backends_here()[i]->name, injected - before);
     }
     printf("%ld faults injected\n", injected);
     return 0;

@@ -6,6 +6,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../seam.h"
 
 #include "backend/backend.h"
@@ -103,12 +104,12 @@ int main(void)
 #ifdef PLX__KQUEUE_USER
     plx__kqueue.kevent = kevent_without_user;
 #endif
-    for (size_t i = 0; plx__backends[i]; i++) {
-        plx_options options = {.backend = plx__backends[i]->id};
+    for (size_t i = 0; backends_here()[i]; i++) {
+        plx_options options = {.backend = backends_here()[i]->id};
         CHECK_RC(plx_poller_open(&poller, &options), 0);
         registry = plx_poller_registry(poller);
         for (int round = 0; round < 10; round++) {
-            check_note("%s, round %d", plx__backends[i]->name, round);
+            check_note("%s, round %d", backends_here()[i]->name, round);
             a_sleeper_is_woken(options.backend, round % 2);
         }
         if (options.backend == PLX_BACKEND_EPOLL || options.backend == PLX_BACKEND_IO_URING)

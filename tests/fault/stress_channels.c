@@ -9,6 +9,7 @@
 #include "os/config.h"
 
 #if PLX__HAS_POSIX
+#include "../backends.h"
 #include "../seam.h"
 #else
 #include "../tools.h"
@@ -289,13 +290,13 @@ int main(void)
     seam_install();
 #endif
     watchdog_report = report;
-    for (size_t i = 0; plx__backends[i]; i++) {
+    for (size_t i = 0; backends_here()[i]; i++) {
         atomic_store(&total, 0);
         for (int barrier = 0; barrier < barriers; barrier++)
             for (int ending = 0; ending < ENDINGS; ending++)
                 for (int lap = 0; lap < 8; lap++)
-                    run(plx__backends[i], (enum barrier)barrier, (enum ending)ending, PLX_MSEC(lap ? 5 : 100), &random);
-        printf("%s: %ld messages\n", plx__backends[i]->name, atomic_load(&total));
+                    run(backends_here()[i], (enum barrier)barrier, (enum ending)ending, PLX_MSEC(lap ? 5 : 100), &random);
+        printf("%s: %ld messages\n", backends_here()[i]->name, atomic_load(&total));
     }
     return 0;
 }

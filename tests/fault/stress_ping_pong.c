@@ -5,6 +5,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../tools.h"
 
 #include "backend/backend.h"
@@ -83,7 +84,7 @@ static void run(const plx__backend *backend)
 int main(void)
 {
     watchdog_report = report;
-    for (size_t i = 0; plx__backends[i]; i++)
-        run(plx__backends[i]);
+    for (size_t i = 0; backends_here()[i]; i++)
+        run(backends_here()[i]);
     return 0;
 }

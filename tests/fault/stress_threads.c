@@ -7,6 +7,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../tools.h"
 
 #include "backend/backend.h"
@@ -228,8 +229,8 @@ static void run(plx_nanos time)
 
 int main(void)
 {
-    for (size_t i = 0; plx__backends[i]; i++) {
-        backend = plx__backends[i];
+    for (size_t i = 0; backends_here()[i]; i++) {
+        backend = backends_here()[i];
         run(PLX_MSEC(1000));
         run(PLX_MSEC(20));
     }

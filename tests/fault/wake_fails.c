@@ -5,6 +5,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../seam.h"
 
 #include "backend/backend.h"
@@ -127,19 +128,19 @@ int main(void)
     seam_install();
     watchdog_report = report;
     watchdog(100);
-    for (size_t i = 0; plx__backends[i]; i++) {
-        plx_options options = {.backend = plx__backends[i]->id};
+    for (size_t i = 0; backends_here()[i]; i++) {
+        plx_options options = {.backend = backends_here()[i]->id};
         CHECK_RC(plx_poller_open(&poller, &options), 0);
         registry = plx_poller_registry(poller);
         for (int waiters = 1; waiters <= WAITERS; waiters++)
             for (long every = 2; every <= 5; every += 3) {
-                check_note("%s, %d waiters, every %ld. wake fails", plx__backends[i]->name, waiters, every);
+                check_note("%s, %d waiters, every %ld. wake fails", backends_here()[i]->name, waiters, every);
                 run(options.backend, post_many, waiters, every);
                 run(options.backend, wake_many, waiters, every);
             }
         plx_poller_close(poller);
         CHECK(failures > 100);
-        printf("%s: %ld wakes failed\n", plx__backends[i]->name, failures);
+        printf("%s: %ld wakes failed\n", backends_here()[i]->name, failures);
         failures = 0;
     }
     return 0;

@@ -6,6 +6,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../seam.h"
 
 #include "backend/backend.h"
@@ -109,9 +110,9 @@ int main(void)
     plx__kqueue.kevent = trigger_too_late;
 #endif
     watchdog(60);
-    for (size_t i = 0; plx__backends[i]; i++) {
-        plx_options options = {.backend = plx__backends[i]->id};
-        check_note("%s", plx__backends[i]->name);
+    for (size_t i = 0; backends_here()[i]; i++) {
+        plx_options options = {.backend = backends_here()[i]->id};
+        check_note("%s", backends_here()[i]->name);
         CHECK_EQ(pipe(ends), 0);
         CHECK_RC(plx_poller_open(&poller, &options), 0);
         registry = plx_poller_registry(poller);

@@ -5,6 +5,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../check.h"
 
 #include "backend/backend.h"
@@ -180,10 +181,10 @@ static void native_names_are_translated(void)
 
 int main(void)
 {
-    for (size_t i = 0; plx__backends[i]; i++) {
-        closed_number_that_is_a_file_is_deregistered(plx__backends[i]->id);
-        fired_oneshot_stays_silent_after_disable(plx__backends[i]->id);
-        own_descriptors_are_refused(plx__backends[i]->id);
+    for (size_t i = 0; backends_here()[i]; i++) {
+        closed_number_that_is_a_file_is_deregistered(backends_here()[i]->id);
+        fired_oneshot_stays_silent_after_disable(backends_here()[i]->id);
+        own_descriptors_are_refused(backends_here()[i]->id);
     }
 #if PLX__HAS_EPOLL
     renewal_adopts_no_stranger_under_an_exclusive_token();

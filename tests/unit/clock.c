@@ -6,6 +6,7 @@
 #include "os/config.h"
 
 #if PLX__HAS_POSIX
+#include "../backends.h"
 #include "../seam.h"
 #else
 #include "../tools.h"
@@ -102,9 +103,9 @@ static void the_clock_is_read_only_for_a_finite_wait(const plx__backend *backend
 static void count_readings(void)
 {
     seam_install();
-    for (size_t i = 0; plx__backends[i]; i++) {
-        check_note("%s", plx__backends[i]->name);
-        the_clock_is_read_only_for_a_finite_wait(plx__backends[i]);
+    for (size_t i = 0; backends_here()[i]; i++) {
+        check_note("%s", backends_here()[i]->name);
+        the_clock_is_read_only_for_a_finite_wait(backends_here()[i]);
     }
 }
 

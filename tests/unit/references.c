@@ -5,6 +5,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../tools.h"
 
 #include "backend/backend.h"
@@ -170,9 +171,9 @@ int main(void)
     plx_waker_release(NULL);
     CHECK(plx_registry_retain(NULL) == NULL);
     CHECK(plx_waker_retain(NULL) == NULL);
-    for (size_t i = 0; plx__backends[i]; i++) {
-        every_order_of_ends_frees_everything(plx__backends[i]);
-        references_of_many_threads_add_up(plx__backends[i]);
+    for (size_t i = 0; backends_here()[i]; i++) {
+        every_order_of_ends_frees_everything(backends_here()[i]);
+        references_of_many_threads_add_up(backends_here()[i]);
     }
     return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../seam.h"
 
 #include "backend/backend.h"
@@ -370,8 +371,8 @@ int main(void)
     watchdog(100);
     need_pwait2();
     seam_install();
-    for (size_t i = 0; plx__backends[i]; i++) {
-        backend = plx__backends[i];
+    for (size_t i = 0; backends_here()[i]; i++) {
+        backend = backends_here()[i];
         check_note("%s", backend->name);
         what_is_sent_to_a_poller_that_is_awake_costs_nothing();
         if (backend->id == PLX_BACKEND_EPOLL) {

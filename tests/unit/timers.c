@@ -2,6 +2,7 @@
 /* What timers cost in readings of the clock, and what they do when the kernel's calls fail. */
 #include "os/config.h"
 
+#include "../backends.h"
 #include "../tools.h"
 
 #include "backend/backend.h"
@@ -259,14 +260,14 @@ int main(void)
     ports = plx__ports;
     plx__ports.port_send = failing_send;
 #endif
-    for (size_t i = 0; plx__backends[i]; i++) {
-        check_note("%s", plx__backends[i]->name);
-        a_wait_reads_the_clock_seldom(plx__backends[i]);
+    for (size_t i = 0; backends_here()[i]; i++) {
+        check_note("%s", backends_here()[i]->name);
+        a_wait_reads_the_clock_seldom(backends_here()[i]);
 #if PLX__HAS_EPOLL
-        an_alarm_that_cannot_be_made_is_an_error(plx__backends[i]);
-        an_alarm_that_cannot_be_set_starts_nothing(plx__backends[i]);
+        an_alarm_that_cannot_be_made_is_an_error(backends_here()[i]);
+        an_alarm_that_cannot_be_set_starts_nothing(backends_here()[i]);
 #endif
-        a_wake_that_fails_starts_nothing(plx__backends[i]);
+        a_wake_that_fails_starts_nothing(backends_here()[i]);
     }
     return 0;
 }
