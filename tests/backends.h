@@ -11,8 +11,9 @@
 static inline const plx__backend *const *backends_here(void)
 {
     static const plx__backend *here[8];
+    static bool tried;
 
-    for (size_t i = 0, count = 0; !here[0] && plx__backends[i]; i++) {
+    for (size_t i = 0, count = 0; !tried && plx__backends[i]; i++) {
         plx_poller *poller;
         int rc = plx_poller_open(&poller, &(plx_options){.backend = plx__backends[i]->id});
         if (rc == -ENOTSUP) {
@@ -23,6 +24,7 @@ static inline const plx__backend *const *backends_here(void)
         plx_poller_close(poller);
         here[count++] = plx__backends[i];
     }
+    tried = true;
     return here;
 }
 

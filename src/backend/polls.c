@@ -519,6 +519,8 @@ static void slot_want(plx__polls *polls, const plx__watch *watch, plx__slot *slo
     if (slot->state & PL_SILENT)
         slot->state |= PL_AGAIN;
     slot->tag = watch->key.tag;
+    if (!has && slot->flags & EPOLLEXCLUSIVE) /* an update would leave the poll exclusive */
+        slot->state &= ~(uint32_t)PL_MULTI;
     slot->flags = watch->flags;
     slot->result = 0;
     slot->state &= ~(uint32_t)(PL_SILENT | PL_GONE | PL_TRUSTED);
