@@ -375,6 +375,14 @@ static void slot_gone(plx__polls *polls, plx__slot *slot)
     list_push(polls, PLX__TO_ARM, slot);
 }
 
+/* The kernel is asked by a poll, which looks for itself. */
+static void slot_renew(plx__polls *polls, plx__slot *slot)
+{
+    slot->result = 0;
+    slot->state |= PL_REPLACE | PL_AGAIN;
+    list_push(polls, PLX__TO_ARM, slot);
+}
+
 /*
  * What poll(2) says of a slot's number. If it is ready, so is perhaps the registered file: its poll
  * has said so, or is asked. A single shot that was fired and is not ready any more is needed again.
@@ -392,13 +400,15 @@ static void slot_looked(plx__polls *polls, plx__slot *slot, int revents, uint32_
         slot->result = (uint32_t)revents;
         list_push(polls, PLX__TO_TELL, slot);
     } else if (revents ? multi : !slot->armed) {
-        slot->state |= PL_REPLACE | PL_AGAIN;
-        list_push(polls, PLX__TO_ARM, slot);
+        slot_renew(polls, slot);
     }
     slot->state &= ~(uint32_t)PL_TRUSTED;
 }
 
-/* At most `most` of the list, in one call; how many are ready, or an error, and none was looked at. */
+/*
+ * At most `most` of the list, in one call; how many are ready. RLIMIT_NOFILE may be below their
+ * number, 0 even, with which a program shuts itself in: then poll(2) is EINVAL.
+ */
 static int polls_look_at(plx__polls *polls, size_t most, uint32_t *calls)
 {
     struct pollfd looks[LOOKS];
@@ -423,8 +433,8 @@ static int polls_look_at(plx__polls *polls, size_t most, uint32_t *calls)
         if (rc >= 0)
             slot_looked(polls, slots[i], looks[i].revents, calls);
         else
-            list_push(polls, PLX__TO_LOOK, slots[i]);
-    return rc;
+            slot_renew(polls, slots[i]);
+    return rc < 0 ? 0 : rc;
 }
 
 /* It comes before what was told last. */
@@ -442,12 +452,8 @@ void plx__polls_doubt(plx__polls *polls)
 
 void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls)
 {
-    while (plx__polls_count(polls, PLX__TO_LOOK) && enough > 0) {
-        int rc = polls_look_at(polls, enough < LOOKS ? (size_t)enough : LOOKS, calls);
-        if (rc < 0)
-            break;
-        enough -= rc;
-    }
+    while (plx__polls_count(polls, PLX__TO_LOOK) && enough > 0)
+        enough -= polls_look_at(polls, enough < LOOKS ? (size_t)enough : LOOKS, calls);
 }
 
 /* ---- To the caller ------------------------------------------------------------ */

@@ -50,10 +50,73 @@ static void an_exclusive_poll_can_be_made_common(void)
     CHECK(close(fd) == 0);
 }
 
+/* ---- poll(2) refuses -------------------------------------------------------------------- */
+
+enum { FEW = 3 };
+
+static int wait_for(plx_nanos timeout)
+{
+    plx_event events[FEW];
+
+    return plx_poller_wait(poller, events, FEW, timeout);
+}
+
+/* Ready, read, ready again; and a wait in between sleeps. */
+static void tells_what_holds(const int *counter, uint32_t mode)
+{
+    plx_stats before, after;
+
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < FEW; i++)
+            raise_counter(counter[i]);
+        CHECK_RC(wait_for(PLX_SEC(10)), FEW);
+        CHECK_RC(wait_for(0), mode == PLX_LEVEL ? FEW : 0);
+        for (int i = 0; i < FEW; i++) {
+            lower_counter(counter[i]);
+            if (mode)
+                CHECK_RC(plx_reregister(registry, counter[i], 1, PLX_READABLE | mode), 0);
+        }
+        plx_poller_stats(poller, &before);
+        CHECK_RC(wait_for(PLX_MSEC(30)), 0);
+        plx_poller_stats(poller, &after);
+        CHECK(after.kernel_calls - before.kernel_calls < 20);
+    }
+}
+
+/* As a program does that shuts itself in: descriptors stay, but poll(2) takes none of them. */
+static void no_number_of_descriptors_is_allowed(void)
+{
+    static const uint32_t modes[] = {PLX_LEVEL, PLX_EDGE, PLX_ONESHOT};
+    pid_t pid = child_start();
+    int counter[FEW];
+
+    if (pid == 0) {
+        for (int m = 0; m < 3; m++) {
+            struct rlimit limit;
+            CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+            check_note("mode %#x", (unsigned)modes[m]);
+            uring_open();
+            for (int i = 0; i < FEW; i++) {
+                counter[i] = open_counter();
+                CHECK_RC(plx_register(registry, counter[i], 1, PLX_READABLE | modes[m]), 0);
+            }
+            struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+            CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+            tells_what_holds(counter, modes[m]);
+            CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+            CHECK(!uring_moved());
+            plx_poller_close(poller);
+        }
+        exit(0);
+    }
+    child_end(pid);
+}
+
 int main(void)
 {
     uring_need();
     an_exclusive_poll_can_be_made_common();
+    no_number_of_descriptors_is_allowed();
     return 0;
 }
 
