@@ -4,8 +4,9 @@
  *
  * The kernel's traps. A completion tells what was: one that was not taken at once is a reason to
  * look. POLLPRI alone wakes no poll. The end of the peer's writing is reported though nobody
- * asked. A multishot may end without notice, and all end with the thread that made them
- * (ECANCELED): they are made again. A removal or an update is refused (EALREADY) while the poll
+ * asked. A multishot ends when its completion finds no room, and all end with the thread that made
+ * them (ECANCELED): they are made again. Files without a queue to wait in end theirs at once, ready
+ * or not (EINVAL): they wake nobody, and would do so for ever. A removal or an update is refused (EALREADY) while the poll
  * is at work; a cancellation is not.
  */
 #include "os/config.h"
@@ -29,7 +30,8 @@ enum {
     PL_AGAIN = 128,  /* a single shot does not serve it, from now on */
     PL_GONE = 256,   /* the number was found closed, or to be another file: no poll any more */
     PL_TRUSTED = 512, /* armed again without a question whether the number is open still */
-    PL_UNSURE = 1024 /* its poll was made by number, and no event has shown yet that it is the file's */
+    PL_UNSURE = 1024, /* its poll was made by number, and no event has shown yet that it is the file's */
+    PL_BRIEF = 2048 /* its last multishot ended though completions had room */
 };
 
 static const uint32_t listed[PLX__POLLS_LISTS] = {PL_PENDING, PL_LOOK, PL_TELL};
@@ -316,6 +318,22 @@ static void slot_was_not_changed(plx__polls *polls, plx__slot *slot)
     list_push(polls, PLX__TO_ARM, slot);
 }
 
+/*
+ * Whether the file has no queue to wait in: its multishots end without having gone on, the second
+ * one too.
+ */
+static bool slot_is_mute(const plx__polls *polls, plx__slot *slot, int result, bool more)
+{
+    bool brief = !more && slot->state & PL_MULTI && result >= 0 && !polls->crowded;
+    bool mute = result == -EINVAL || (brief && slot->state & PL_BRIEF);
+
+    if (more)
+        slot->state &= ~(uint32_t)PL_BRIEF;
+    else if (brief)
+        slot->state |= PL_BRIEF;
+    return mute;
+}
+
 static void polls_complete(plx__polls *polls, const struct io_uring_cqe *completion, bool fresh)
 {
     uint64_t name = completion->user_data;
@@ -339,13 +357,14 @@ static void polls_complete(plx__polls *polls, const struct io_uring_cqe *complet
     }
     if (!(slot->state & PL_SET))
         return;
+    bool mute = slot_is_mute(polls, slot, result, more);
     if (!more)
         slot->armed = 0;
     if (result == -EBADF)
         slot->state |= PL_GONE;
-    else if (result >= 0)
+    else if (result >= 0 && !(mute && slot_is_edge(slot)))
         slot_result(polls, slot, (uint32_t)result, fresh);
-    if (!more && (slot->state & PL_MULTI || result < 0))
+    if (!more && !mute && (slot->state & PL_MULTI || result < 0))
         list_push(polls, PLX__TO_ARM, slot);
 }
 
@@ -355,9 +374,13 @@ int plx__polls_reap(plx__polls *polls, bool fresh)
     uint32_t head = atomic_load_explicit(ring->done_head, PLX__RELAXED);
     uint32_t tail = atomic_load_explicit(ring->done_tail, PLX__ACQUIRE);
 
+    bool full = tail - head > ring->mask;
+    polls->crowded |= full;
     for (uint32_t i = head; i != tail; i++)
         polls_complete(polls, &ring->completions[i & ring->mask], fresh);
     atomic_store_explicit(ring->done_head, tail, PLX__RELEASE);
+    if (head != tail) /* the rest of a full one comes with the next */
+        polls->crowded = full;
     return (int)(tail - head);
 }
 
@@ -529,7 +552,7 @@ static void slot_want(plx__polls *polls, const plx__watch *watch, plx__slot *slo
         slot->state &= ~(uint32_t)PL_MULTI;
     slot->flags = watch->flags;
     slot->result = 0;
-    slot->state &= ~(uint32_t)(PL_SILENT | PL_GONE | PL_TRUSTED);
+    slot->state &= ~(uint32_t)(PL_SILENT | PL_GONE | PL_TRUSTED | PL_BRIEF);
     if (!has && slot->armed)
         slot->state |= PL_REPLACE;
     list_push(polls, has ? PLX__TO_LOOK : PLX__TO_ARM, slot);

@@ -31,6 +31,7 @@ typedef struct plx__polls {
     int event;          /* wakes: an eventfd that is polled beside, and never read */
     bool event_armed;
     bool woken;         /* and has spoken */
+    bool crowded;       /* completions may have found no room, and have ended their polls */
     uint32_t serial;    /* of the poll made last */
     uint64_t cancelled; /* whose last completion is awaited; 0: none is */
     plx__pages slots;   /* by descriptor */

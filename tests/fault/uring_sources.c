@@ -8,6 +8,9 @@
 
 #if PLX__HAS_IO_URING
 
+#include <fcntl.h>
+#include <stdlib.h>
+
 /* The other poller sleeps, is exclusive and first in the source's queue: it has the one wake of those. */
 static void *sleep_beside(void *beside)
 {
@@ -112,9 +115,64 @@ static void no_number_of_descriptors_is_allowed(void)
     child_end(pid);
 }
 
+/* ---- Nothing to wait in ------------------------------------------------------------------ */
+
+/* What the kernel has to say of it is told at once; then a wait sleeps. */
+static void is_told_and_rests(int fd, uint32_t interest, uint32_t flags)
+{
+    plx_event event = {0};
+    plx_stats before, after;
+
+    watchdog(40);
+    check_note("interest %#x", (unsigned)interest);
+    uring_open();
+    CHECK_RC(plx_register(registry, fd, 1, interest), 0);
+    for (int round = 0; round < 2; round++) {
+        CHECK_RC(plx_poller_wait(poller, &event, 1, 0), flags != 0);
+        CHECK_EQ(event.flags, flags);
+        plx_poller_stats(poller, &before);
+        CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_MSEC(30)), 0);
+        plx_poller_stats(poller, &after);
+        CHECK(after.kernel_calls - before.kernel_calls < 10);
+        CHECK_RC(plx_reregister(registry, fd, 1, interest), 0);
+    }
+    plx_poller_close(poller);
+}
+
+static int hung_up_terminal(void)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const char *name = NULL;
+
+    if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0)
+        name = ptsname(master);
+    int slave = name ? open(name, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
+    if (slave < 0)
+        SKIP("no terminal: %s", strerror(errno));
+    CHECK(close(master) == 0);
+    return slave;
+}
+
+static void a_file_that_wakes_nobody_is_told_once(void)
+{
+    int terminal = hung_up_terminal();
+    int full = open("/dev/full", O_RDWR | O_CLOEXEC);
+
+    CHECK(full >= 0);
+    is_told_and_rests(terminal, PLX_READABLE | PLX_EDGE, PLX_READABLE | PLX_READ_CLOSED | PLX_WRITE_CLOSED | PLX_ERROR);
+    is_told_and_rests(terminal, PLX_PRIORITY | PLX_ONESHOT, PLX_WRITE_CLOSED | PLX_ERROR);
+    is_told_and_rests(full, PLX_WRITABLE | PLX_EDGE, PLX_WRITABLE);
+    is_told_and_rests(full, PLX_PRIORITY | PLX_EDGE, 0);
+    is_told_and_rests(full, PLX_PRIORITY | PLX_ONESHOT, 0);
+    is_told_and_rests(full, PLX_PRIORITY, 0);
+    CHECK(close(full) == 0);
+    CHECK(close(terminal) == 0);
+}
+
 int main(void)
 {
     uring_need();
+    a_file_that_wakes_nobody_is_told_once();
     an_exclusive_poll_can_be_made_common();
     no_number_of_descriptors_is_allowed();
     return 0;
