@@ -111,6 +111,16 @@ static int ur_hand_over(struct ur_state *ur, uint32_t *calls)
     return rc;
 }
 
+/* To whoever has asked for a removal, if anybody has. */
+static void ur_answer(struct ur_state *ur, int answer)
+{
+    if (ur->asked == UR_NOTHING)
+        return;
+    ur->answer = answer;
+    ur->asked = UR_NOTHING;
+    plx__condition_broadcast(&ur->out);
+}
+
 /* Under the lock. The ring's thread cancels the polls as it comes out. */
 static int ur_move(struct ur_state *ur, uint32_t *calls)
 {
@@ -119,8 +129,11 @@ static int ur_move(struct ur_state *ur, uint32_t *calls)
     int rc = ur_interrupt(ur, calls);
     if (rc == 0)
         rc = ur_hand_over(ur, calls);
-    if (rc < 0)
+    if (rc < 0) {
+        if (!ur->inside)
+            ur_answer(ur, -EEXIST);
         return rc;
+    }
     atomic_store_explicit(&ur->moved, true, PLX__RELEASE);
     while (ur->inside)
         plx__condition_wait(&ur->out, &ur->lock);
@@ -208,7 +221,7 @@ static int ur_modify(void *state, const plx__watch *was, const plx__watch *now, 
     return rc;
 }
 
-/* Removed by the thread that sleeps in the ring: what it says, or -EEXIST if the set moves meanwhile. */
+/* Removed by the thread that sleeps in the ring: what it says, or -EEXIST if the set is to move meanwhile. */
 static int ur_ask(struct ur_state *ur, uint32_t fd, uint32_t *calls)
 {
     int rc = ur_interrupt(ur, calls);
@@ -351,11 +364,8 @@ static int ur_collect(struct ur_state *ur, plx__harvest *harvest)
         count++;
     harvest->woken = ur->polls.woken;
     ur->polls.woken = false;
-    if (ur->asked != UR_NOTHING) {
-        ur->answer = plx__polls_remove(&ur->polls, ur->asked, &harvest->calls);
-        ur->asked = UR_NOTHING;
-        plx__condition_broadcast(&ur->out);
-    }
+    if (ur->asked != UR_NOTHING)
+        ur_answer(ur, plx__polls_remove(&ur->polls, ur->asked, &harvest->calls));
     return count;
 }
 

@@ -4,10 +4,10 @@
  *
  * The kernel's traps. A completion tells what was: one that was not taken at once is a reason to
  * look. POLLPRI alone wakes no poll. The end of the peer's writing is reported though nobody
- * asked. A multishot ends when its completion finds no room, and all end with the thread that made
- * them (ECANCELED): they are made again. Files without a queue to wait in end theirs at once, ready
- * or not (EINVAL): they wake nobody, and would do so for ever. A removal or an update is refused (EALREADY) while the poll
- * is at work; a cancellation is not.
+ * asked. A multishot ends when a completion of it finds no room, and all end with the thread that
+ * made them (ECANCELED): they are made again. Those of a file without a queue to wait in end as they
+ * are made, ready or not (EINVAL): they are not, or it would be for ever. A removal or an update is
+ * refused (EALREADY) while the poll is at work; a cancellation is not.
  */
 #include "os/config.h"
 

@@ -288,6 +288,55 @@ static void an_exclusive_one_hears_of_the_first_arrival(bool anew)
     finish();
 }
 
+/* ---- It cannot move ------------------------------------------------------------------------ */
+
+static atomic_bool refused;
+
+/* The sleep ends with an error, and epoll takes nothing. */
+static int refused_enter(int ring, uint32_t submit, uint32_t least, uint32_t flags, const void *how, size_t size)
+{
+    int rc = uring_watched_enter(ring, submit, least, flags, how, size);
+
+    if (least == 0 || !atomic_load(&refused))
+        return rc;
+    errno = EAGAIN;
+    return -1;
+}
+
+static int refused_control(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    if (!atomic_load(&refused))
+        return seam_epoll_ctl(epoll, operation, fd, event);
+    errno = ENOSPC;
+    return -1;
+}
+
+/* Whoever waits for the ring's thread to remove something hears of it. */
+static void who_asks_is_told_that_it_cannot_move(void)
+{
+    int fd = open_counter();
+
+    watchdog(20);
+    plx__linux.io_uring_enter = refused_enter;
+    plx__linux.epoll_ctl = refused_control;
+    uring_open();
+    uring_begin(true);
+    CHECK_RC(plx_register(registry, fd, LEVEL, PLX_READABLE), 0);
+    CHECK_EQ(uring_wait(), 0);
+    uring_sleep();
+    atomic_store(&refused, true);
+    CHECK_RC(plx_deregister(registry, fd), -ENOSPC);
+    uring_await_rest();
+    CHECK_EQ(uring_count, -ENOSPC);
+    atomic_store(&refused, false);
+    CHECK_RC(plx_deregister(registry, fd), 0);
+    CHECK(uring_moved());
+    uring_end();
+    plx_poller_close(poller);
+    CHECK(close(fd) == 0);
+    uring_watch();
+}
+
 int main(void)
 {
     uring_need();
@@ -302,6 +351,7 @@ int main(void)
         }
     for (int round = 0; round < ROUNDS(40); round++)
         an_exclusive_one_hears_of_the_first_arrival(round % 2);
+    who_asks_is_told_that_it_cannot_move();
     return 0;
 }
 
