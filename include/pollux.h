@@ -437,7 +437,7 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
  * Portability
  *   io_uring     holds the file until it is deregistered: after a close without it the peer of
- *                a socket sees no end, and one event may still come. It knows files as poll
+ *                a socket sees no end, and its events may still come. It knows files as poll
  *                does. An edge may tell of what was read before the wait. See
  *                docs/io_uring.md.
  *   poll         knows an open file by its device and inode numbers: after a close without
@@ -475,7 +475,7 @@ PLX_API int plx_register(plx_registry *registry, plx_fd fd, plx_token token, uin
  *          plx_register.
  * Portability  io_uring asks nothing of the kernel when a oneshot that has reported is armed
  *          again as it was, from its second time on: if its number was closed by then, the
- *          next wait says so with PLX_ERROR.
+ *          next wait says so with PLX_ERROR, or nothing does if it is another file.
  */
 PLX_API int plx_reregister(plx_registry *registry, plx_fd fd, plx_token token, uint32_t interest);
 
