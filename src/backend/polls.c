@@ -475,8 +475,12 @@ void plx__polls_doubt(plx__polls *polls)
 
 void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls)
 {
-    while (plx__polls_count(polls, PLX__TO_LOOK) && enough > 0)
-        enough -= polls_look_at(polls, enough < LOOKS ? (size_t)enough : LOOKS, calls);
+    int most = enough < LOOKS ? enough : LOOKS;
+
+    while (plx__polls_count(polls, PLX__TO_LOOK) && enough > 0) {
+        enough -= polls_look_at(polls, (size_t)most, calls);
+        most = most < LOOKS / 2 ? most * 2 : LOOKS; /* few are ready, it seems */
+    }
 }
 
 /* ---- To the caller ------------------------------------------------------------ */

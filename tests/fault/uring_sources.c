@@ -53,6 +53,42 @@ static void an_exclusive_poll_can_be_made_common(void)
     CHECK(close(fd) == 0);
 }
 
+/* ---- Many are looked at for one --------------------------------------------------------- */
+
+static void room_for_one_does_not_take_a_call_for_each(void)
+{
+    enum { MANY = 500 };
+    static plx_event events[MANY];
+    static int counter[MANY];
+    plx_stats before, after;
+
+    watchdog(40);
+    uring_open();
+    for (int i = 0; i < MANY; i++) {
+        counter[i] = open_counter();
+        CHECK_RC(plx_register(registry, counter[i], 1, PLX_READABLE | PLX_ONESHOT), 0);
+    }
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++)
+            raise_counter(counter[i]);
+        for (int told = 0; told < MANY;)
+            told += plx_poller_wait(poller, events, MANY, PLX_SEC(10));
+        for (int i = 0; i < MANY; i++) {
+            lower_counter(counter[i]);
+            CHECK_RC(plx_enable(registry, counter[i], 0), 0);
+        }
+        if (round == 0)
+            CHECK_RC(plx_poller_wait(poller, events, MANY, 0), 0);
+    }
+    plx_poller_stats(poller, &before);
+    CHECK_RC(plx_poller_wait(poller, events, 1, 0), 0);
+    plx_poller_stats(poller, &after);
+    CHECK(after.kernel_calls - before.kernel_calls < 20);
+    plx_poller_close(poller);
+    for (int i = 0; i < MANY; i++)
+        CHECK(close(counter[i]) == 0);
+}
+
 /* ---- poll(2) refuses -------------------------------------------------------------------- */
 
 enum { FEW = 3 };
@@ -159,7 +195,8 @@ static void a_file_that_wakes_nobody_is_told_once(void)
     int full = open("/dev/full", O_RDWR | O_CLOEXEC);
 
     CHECK(full >= 0);
-    is_told_and_rests(terminal, PLX_READABLE | PLX_EDGE, PLX_READABLE | PLX_READ_CLOSED | PLX_WRITE_CLOSED | PLX_ERROR);
+    is_told_and_rests(terminal, PLX_READABLE | PLX_EDGE,
+                      PLX_READABLE | PLX_READ_CLOSED | PLX_WRITE_CLOSED | PLX_ERROR);
     is_told_and_rests(terminal, PLX_PRIORITY | PLX_ONESHOT, PLX_WRITE_CLOSED | PLX_ERROR);
     is_told_and_rests(full, PLX_WRITABLE | PLX_EDGE, PLX_WRITABLE);
     is_told_and_rests(full, PLX_PRIORITY | PLX_EDGE, 0);
@@ -172,6 +209,8 @@ static void a_file_that_wakes_nobody_is_told_once(void)
 int main(void)
 {
     uring_need();
+    descriptors_need(500);
+    room_for_one_does_not_take_a_call_for_each();
     a_file_that_wakes_nobody_is_told_once();
     an_exclusive_poll_can_be_made_common();
     no_number_of_descriptors_is_allowed();
