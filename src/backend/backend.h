@@ -33,7 +33,8 @@ typedef struct plx__backend {
      * Under the registry's lock. They act at once, also on a wait that is blocked.
      * add: -EEXIST if the same open file is in the set under this number. If the number is
      * another file now, the new one takes its place, and a modify with the same watch on both
-     * sides follows: what it finds meanwhile may be dropped. modify, remove: -EBADF if the number is closed, -ENOENT if it names a file that is not in the set.
+     * sides follows: what it finds meanwhile may be dropped. modify, remove: -EBADF if the number
+     * is closed, -ENOENT if it names a file that is not in the set.
      * After remove the kernel holds no reference to the file, whatever it returned.
      * A modify within one generation disarms a oneshot that has reported.
      */

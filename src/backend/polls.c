@@ -311,7 +311,7 @@ static void slot_result(plx__polls *polls, plx__slot *slot, uint32_t result, boo
 static void slot_was_not_changed(plx__polls *polls, plx__slot *slot)
 {
     if (polls->cancelled == poll_name(slot->fd, slot->armed))
-        polls->cancelled = poll_name(slot->fd, slot->before);
+        polls->cancelled = slot->before ? poll_name(slot->fd, slot->before) : 0;
     slot->armed = slot->before;
     slot->state |= PL_REPLACE;
     slot->state &= ~(uint32_t)PL_MULTI;
@@ -349,6 +349,8 @@ static void polls_complete(plx__polls *polls, const struct io_uring_cqe *complet
     if (name == polls->cancelled && !more)
         polls->cancelled = 0;
     plx__slot *slot = name == OF_NONE ? NULL : slot_of(polls, (uint32_t)name);
+    if (slot && !more && serial == slot->before) /* its change will find nothing */
+        slot->before = 0;
     if (!slot || slot->armed != serial)
         return;
     if (name & OF_CHANGE) {
@@ -544,7 +546,10 @@ static bool slot_has(const plx__slot *slot, uint32_t flags)
     return slot->armed && (slot->state & (PL_MULTI | PL_REPLACE)) == PL_MULTI && slot->flags == flags;
 }
 
-/* What a slot is to wait for from now on. If it has its poll still, the state is asked; a new poll looks for itself. */
+/*
+ * What a slot is to wait for from now on. If it has its poll still, the state is asked; a new poll
+ * looks for itself.
+ */
 static void slot_want(plx__polls *polls, const plx__watch *watch, plx__slot *slot)
 {
     bool has = slot_has(slot, watch->flags);

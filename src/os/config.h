@@ -101,9 +101,9 @@
 #define PLX__HAS_MEMBARRIER 0
 #endif
 
-/* With headers of Linux 6.1, which name all that it needs. */
+/* With headers of Linux 6.1, which name all that it needs; not where poll's flags are not epoll's. */
 #define PLX__HAS_IO_URING 0
-#if PLX__HAS_EPOLL && defined(SYS_io_uring_setup) && defined(__has_include)
+#if PLX__HAS_EPOLL && defined(SYS_io_uring_setup) && defined(__has_include) && !defined(__sparc__)
 #if __has_include(<linux/io_uring.h>)
 #include <linux/version.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
