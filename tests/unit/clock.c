@@ -5,8 +5,9 @@
  */
 #include "os/config.h"
 
-#if PLX__HAS_POSIX
 #include "../backends.h"
+
+#if PLX__HAS_POSIX
 #include "../seam.h"
 #else
 #include "../tools.h"
