@@ -217,7 +217,7 @@ static void close_life(int descriptors)
     plx_waker_release(waker);
     plx_poller_close(poller);
     for (int i = 0; i < SLOTS; i++) {
-        changes += slots[i].number;
+        changes += (long)slots[i].number;
         close_pair(slots[i].ends);
     }
     CHECK_EQ(atomic_load(&memory.live), 0);
