@@ -17,6 +17,8 @@
  */
 #include "channels/subject.h"
 
+#include "cores.h"
+
 #include "channels/calls.h"
 #include "channels/peers.h"
 #include "channels/pollux.h"
@@ -68,16 +70,6 @@ struct side {
 };
 
 static pthread_barrier_t line;
-static int cores[2];
-
-static void pin(int core)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)core, &set);
-    if (sched_setaffinity(0, sizeof set, &set) < 0)
-        bench_die("sched_setaffinity", errno);
-}
 
 /* By turns, or one behind the other. */
 static void send_all(const struct side *side)
@@ -332,22 +324,6 @@ static void show(const struct subject *const *subjects, const char *only, int ro
     forget(&table);
 }
 
-/* The first two cores that it may use; one, if there is no other. */
-static void choose_cores(void)
-{
-    cpu_set_t set;
-    int found = 0;
-    if (sched_getaffinity(0, sizeof set, &set) < 0)
-        bench_die("sched_getaffinity", errno);
-    for (int core = 0; core < CPU_SETSIZE && found < 2; core++)
-        if (CPU_ISSET((size_t)core, &set))
-            cores[found++] = core;
-    if (found < 2) {
-        cores[1] = cores[0];
-        printf("there is one core: senders and receiver share it\n");
-    }
-}
-
 static void print_missing(void)
 {
 #ifndef BENCH_LIBEV
@@ -388,7 +364,7 @@ int main(int argc, char **argv)
     if (rounds > 999)
         rounds = 999;
     messages -= messages % SENDERS;
-    choose_cores();
+    choose_cores("senders and receiver");
     print_missing();
     printf("ns per message: median of %d rounds (quartiles), and the ratio to the first line\n\n", rounds);
     for (size_t bytes = 8; bytes <= 64; bytes += 56)

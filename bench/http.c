@@ -15,7 +15,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -24,41 +23,17 @@
 #include <unistd.h>
 
 #include "backends.h"
+#include "cores.h"
 
 /* ---- The server ---- */
 
 static char program[4096], folder[] = "/tmp/pollux-http-XXXXXX", file[sizeof folder + 2];
-static int cores[2];
 
 struct server {
     pid_t pid;
     clockid_t clock; /* its CPU time */
     struct sockaddr_in address;
 };
-
-static void pin(int core)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)core, &set);
-    if (sched_setaffinity(0, sizeof set, &set) < 0)
-        bench_die("sched_setaffinity", errno);
-}
-
-static void find_cores(void)
-{
-    cpu_set_t set;
-    int found = 0;
-    if (sched_getaffinity(0, sizeof set, &set) < 0)
-        bench_die("sched_getaffinity", errno);
-    for (int core = 0; core < CPU_SETSIZE && found < 2; core++)
-        if (CPU_ISSET((size_t)core, &set))
-            cores[found++] = core;
-    if (found < 2) {
-        cores[1] = cores[0];
-        printf("there is one core: server and client share it\n");
-    }
-}
 
 static _Noreturn void server_exec(const char *backend, int output)
 {
@@ -383,7 +358,7 @@ int main(int argc, char **argv)
         return 77;
     if (!bench_descriptors(plan.connections + 32))
         bench_die("the limit of open descriptors is too low", 0);
-    find_cores();
+    choose_cores("server and client");
     pin(cores[0]);
     folder_make();
 

@@ -172,11 +172,6 @@ static struct pollfd pl_interest(const plx__watch *watch)
     return (struct pollfd){.fd = watch->flags ? fd : -1 - fd, .events = plx__poll_events(watch->flags)};
 }
 
-static bool pl_same(const plx__identity *one, const plx__identity *other)
-{
-    return one->device == other->device && one->inode == other->inode;
-}
-
 static uint32_t *pl_place(struct pl_state *pl, const plx__watch *watch)
 {
     return plx__pages_get(&pl->places, watch->key.fd);
@@ -201,7 +196,7 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
         rc = -ENOMEM;
         goto unlock;
     }
-    if (*place && !pl->slots[*place].gone && pl_same(&pl->slots[*place].identity, &identity)) {
+    if (*place && !pl->slots[*place].gone && plx__identity_same(&pl->slots[*place].identity, &identity)) {
         rc = -EEXIST;
         goto unlock;
     }
@@ -236,7 +231,7 @@ static int pl_modify(void *state, const plx__watch *was, const plx__watch *now, 
     plx__lock_take(&pl->lock);
     uint32_t place = *pl_place(pl, now);
     struct pl_slot *slot = &pl->slots[place];
-    if (!same && !pl_same(&slot->identity, &identity)) {
+    if (!same && !plx__identity_same(&slot->identity, &identity)) {
         rc = -ENOENT;
     } else if (now->flags) { /* else there is less to wait for; the sleeper finds out when it looks */
         rc = pl_interrupt(pl, calls);
@@ -291,12 +286,10 @@ static int pl_rebuild(void *state, const plx__table *table, uint32_t *calls)
 static bool pl_believe(struct pl_state *pl, size_t place, int revents, uint32_t *calls)
 {
     struct pollfd *element = &pl->set[place];
-    plx__identity identity;
 
     if (!(revents & POLLNVAL)) {
-        int rc = plx__identify(element->fd, &identity);
         ++*calls;
-        if (rc == 0 ? pl_same(&pl->slots[place].identity, &identity) : rc != -EBADF && rc != -EPERM)
+        if (plx__identity_holds(&pl->slots[place].identity, element->fd))
             return true;
     }
     element->fd = -1 - element->fd;

@@ -137,19 +137,11 @@ static void operation_end(struct io_uring_sqe *operation, uint8_t opcode, const 
     operation->user_data = OF_NONE;
 }
 
-static bool identity_same(const plx__identity *one, const plx__identity *other)
-{
-    return one->device == other->device && one->inode == other->inode;
-}
-
-/* Whether the number still names the registered file, as far as can be told. */
+/* Whether the number still names the registered file. */
 static bool slot_is_same_file(const plx__slot *slot, uint32_t *calls)
 {
-    plx__identity identity;
-    int rc = plx__identify((int)slot->fd, &identity);
-
     ++*calls;
-    return rc == 0 ? identity_same(&slot->identity, &identity) : rc != -EBADF && rc != -EPERM;
+    return plx__identity_holds(&slot->identity, (int)slot->fd);
 }
 
 /* A new poll, or a change of the one there is. */
@@ -578,7 +570,7 @@ int plx__polls_add(plx__polls *polls, const plx__watch *watch, uint32_t *calls)
     plx__slot *slot = plx__pages_make(&polls->slots, watch->key.fd);
     if (!slot)
         return -ENOMEM;
-    if ((slot->state & (PL_SET | PL_GONE)) == PL_SET && identity_same(&slot->identity, &identity))
+    if ((slot->state & (PL_SET | PL_GONE)) == PL_SET && plx__identity_same(&slot->identity, &identity))
         return -EEXIST;
     slot->state = PL_SET | (slot->state & (PL_PENDING | PL_LOOK | PL_TELL)); /* what has a poll is replaced */
     slot->identity = identity;
@@ -601,7 +593,7 @@ int plx__polls_modify(plx__polls *polls, const plx__watch *now, uint32_t *calls)
     *calls += !trusted;
     if (rc < 0)
         return rc == -EPERM ? -ENOENT : rc;
-    if (!trusted && !identity_same(&slot->identity, &identity))
+    if (!trusted && !plx__identity_same(&slot->identity, &identity))
         return -ENOENT;
     slot_want(polls, now, slot);
     slot->state |= trusted ? PL_TRUSTED : 0;

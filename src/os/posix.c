@@ -208,6 +208,14 @@ int plx__identify(int fd, plx__identity *identity)
     return 0;
 }
 
+bool plx__identity_holds(const plx__identity *identity, int fd)
+{
+    plx__identity now;
+    int rc = plx__identify(fd, &now);
+
+    return rc == 0 ? plx__identity_same(identity, &now) : rc != -EBADF && rc != -EPERM;
+}
+
 bool plx__is_pipe(int fd)
 {
     struct stat status;

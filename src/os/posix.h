@@ -104,6 +104,14 @@ typedef struct plx__identity {
  */
 int plx__identify(int fd, plx__identity *identity);
 
+static inline bool plx__identity_same(const plx__identity *one, const plx__identity *other)
+{
+    return one->device == other->device && one->inode == other->inode;
+}
+
+/* Whether a descriptor still names that file, as far as can be told. */
+bool plx__identity_holds(const plx__identity *identity, int fd);
+
 /*
  * Whether the descriptor is a pipe or a FIFO. The kernel reports the end of its readers
  * as an error alone; only for a pipe does that mean that writing is over.
