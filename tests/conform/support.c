@@ -159,7 +159,7 @@ int in_child(void (*body)(void *), void *argument)
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        alarm(15);
+        alarm(60);
         body(argument);
         check_stop(0);
     }

@@ -149,8 +149,14 @@ CASE(another_waiter_keeps_time_when_the_keepers_is_up)
         waiter_start(&brief, poller, 1, PLX_MSEC(5));
         thread_await_asleep(brief.thread);
         waiter_start(&patient, poller, 1, PLX_FOREVER);
-        CHECK_RC(waiter_join(&brief), 0);
-        expect_waiter_timer(&patient, 1);
+        bool late = waiter_join(&brief) == 1; /* on a machine that stood still it takes the timer */
+        if (late) {
+            CHECK_RC(plx_notify(plx_poller_registry(poller)), 0);
+            CHECK_RC(waiter_join(&patient), 0);
+        } else {
+            CHECK_RC(brief.rc, 0);
+            expect_waiter_timer(&patient, 1);
+        }
         CHECK(plx_now() - before >= PLX_MSEC(400) && plx_now() - before < PLX_SEC(15));
         plx_poller_close(poller);
     }
