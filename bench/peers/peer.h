@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the programs here share: arguments, cores, clocks, and the one line of JSON that each
+ * prints. A program that cannot do what is asked for says why on stderr and ends with 77.
+ */
+#ifndef POLLUX_BENCH_PEER_H
+#define POLLUX_BENCH_PEER_H
+
+#include "../bench.h"
+
+#include <sched.h>
+#include <stdbool.h>
+
+enum peer_mode { LEVEL, EDGE, ONESHOT };
+
+static const char *const peer_modes[] = {"level", "edge", "oneshot"};
+
+/* The arguments; 0 where none was given and the workload has no default. */
+static struct peer {
+    const char *workload, *system, *backend;
+    bool smoke, eventfd;
+    enum peer_mode mode;
+    int n, a, events, senders, connections, cores, seconds;
+} peer;
+
+/* The program ends: this is not to be had. */
+static inline _Noreturn void peer_cannot(const char *reason)
+{
+    fprintf(stderr, "%s_%s: %s\n", peer.workload, peer.system, reason);
+    exit(77);
+}
+
+static inline void *peer_array(int count, size_t size)
+{
+    void *array = calloc((size_t)count, size);
+    if (!array)
+        bench_die("peer", ENOMEM);
+    return array;
+}
+
+/* ---- Arguments ---- */
+
+static inline void peer_set_mode(const char *name)
+{
+    for (int mode = LEVEL; mode <= ONESHOT; mode++)
+        if (strcmp(name, peer_modes[mode]) == 0) {
+            peer.mode = (enum peer_mode)mode;
+            return;
+        }
+    fprintf(stderr, "modes: level edge oneshot\n");
+    exit(2);
+}
+
+static inline int *peer_number(const char *option)
+{
+    const struct {
+        const char *name;
+        int *number;
+    } numbers[] = {
+        {"--n", &peer.n},
+        {"--a", &peer.a},
+        {"--events", &peer.events},
+        {"--senders", &peer.senders},
+        {"--connections", &peer.connections},
+        {"--cores", &peer.cores},
+        {"--seconds", &peer.seconds},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (strcmp(option, numbers[i].name) == 0)
+            return numbers[i].number;
+    return NULL;
+}
+
+/* Those of `defaults`, unless they are given; with --smoke those of `smoke`. */
+static inline void peer_open(int argc, char **argv, struct peer defaults, struct peer smoke)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--smoke") == 0) {
+            smoke.workload = defaults.workload;
+            smoke.system = defaults.system;
+            defaults = smoke;
+            defaults.smoke = true;
+        }
+    peer = defaults;
+    for (int i = 1; i < argc; i++) {
+        int *number = peer_number(argv[i]);
+        if (number)
+            *number = bench_argument(argc, argv, &i);
+        else if (strcmp(argv[i], "--mode") == 0 && i + 1 < argc)
+            peer_set_mode(argv[++i]);
+        else if (strcmp(argv[i], "--backend") == 0 && i + 1 < argc)
+            peer.backend = argv[++i];
+        else if (strcmp(argv[i], "--eventfd") == 0)
+            peer.eventfd = true;
+        else if (strcmp(argv[i], "--smoke") != 0) {
+            fprintf(stderr,
+                    "%s_%s [--smoke] [--mode level|edge|oneshot] [--eventfd] [--n N] [--a A] [--events E]\n"
+                    "    [--backend NAME] [--senders S] [--connections C] [--seconds S] [--cores 1|2]\n",
+                    peer.workload, peer.system);
+            exit(2);
+        }
+    }
+    if (peer.backend && strcmp(peer.system, "pollux") != 0)
+        peer_cannot("Pollux alone has backends to choose from");
+}
+
+/* ---- Cores ---- */
+
+/* Moves the calling thread to the first or the second of the cores that the program has. */
+static inline void peer_pin(int which)
+{
+    static cpu_set_t all;
+    cpu_set_t one;
+    int last = -1;
+    if (CPU_COUNT(&all) == 0 && sched_getaffinity(0, sizeof all, &all) < 0)
+        bench_die("sched_getaffinity", errno);
+    for (int core = 0; core < CPU_SETSIZE && which >= 0; core++)
+        if (CPU_ISSET((size_t)core, &all)) {
+            last = core;
+            which--;
+        }
+    CPU_ZERO(&one);
+    CPU_SET((size_t)last, &one);
+    if (sched_setaffinity(0, sizeof one, &one) < 0)
+        bench_die("sched_setaffinity", errno);
+}
+
+/* ---- Clocks ---- */
+
+/* CPU time of this thread, and time by the wall. */
+struct peer_times {
+    double cpu, wall;
+};
+
+static inline struct peer_times peer_now(void)
+{
+    return (struct peer_times){bench_clock(CLOCK_THREAD_CPUTIME_ID), bench_clock(CLOCK_MONOTONIC)};
+}
+
+static inline struct peer_times peer_since(struct peer_times start)
+{
+    struct peer_times now = peer_now();
+    return (struct peer_times){now.cpu - start.cpu, now.wall - start.wall};
+}
+
+/* ---- The line ---- */
+
+static inline void line_text(const char *name, const char *text)
+{
+    printf(",\"%s\":\"%s\"", name, text);
+}
+
+static inline void line_number(const char *name, double number)
+{
+    printf(",\"%s\":%.10g", name, number);
+}
+
+static inline void line_begin(void)
+{
+    printf("{\"workload\":\"%s\",\"system\":\"%s\"", peer.workload, peer.system);
+    if (peer.backend)
+        line_text("backend", peer.backend);
+}
+
+static inline void line_end(void)
+{
+    printf("}\n");
+    fflush(stdout);
+}
+
+#endif
