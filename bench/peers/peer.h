@@ -20,7 +20,8 @@ static struct peer {
     const char *workload, *system, *backend;
     bool smoke, eventfd;
     enum peer_mode mode;
-    int n, a, events, senders, connections, cores, seconds;
+    int n, a, events, senders, connections, cores;
+    double seconds;
 } peer;
 
 /* The program ends: this is not to be had. */
@@ -51,6 +52,16 @@ static inline void peer_set_mode(const char *name)
     exit(2);
 }
 
+static inline double peer_seconds(const char *text)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    if (*end == '\0' && seconds > 0 && seconds <= 3600)
+        return seconds;
+    fprintf(stderr, "--seconds wants a number above 0\n");
+    exit(2);
+}
+
 static inline int *peer_number(const char *option)
 {
     const struct {
@@ -63,7 +74,6 @@ static inline int *peer_number(const char *option)
         {"--senders", &peer.senders},
         {"--connections", &peer.connections},
         {"--cores", &peer.cores},
-        {"--seconds", &peer.seconds},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (strcmp(option, numbers[i].name) == 0)
@@ -90,6 +100,8 @@ static inline void peer_open(int argc, char **argv, struct peer defaults, struct
             peer_set_mode(argv[++i]);
         else if (strcmp(argv[i], "--backend") == 0 && i + 1 < argc)
             peer.backend = argv[++i];
+        else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
+            peer.seconds = peer_seconds(argv[++i]);
         else if (strcmp(argv[i], "--eventfd") == 0)
             peer.eventfd = true;
         else if (strcmp(argv[i], "--smoke") != 0) {
