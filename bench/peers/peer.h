@@ -39,6 +39,33 @@ static inline void *peer_array(int count, size_t size)
     return array;
 }
 
+/* ---- Cores ---- */
+
+static cpu_set_t peer_cores;
+
+/* Once, before any thread is moved. */
+static inline void peer_find_cores(void)
+{
+    if (sched_getaffinity(0, sizeof peer_cores, &peer_cores) < 0)
+        bench_die("sched_getaffinity", errno);
+}
+
+/* Moves the calling thread to the first or the second of the cores that the program has. */
+static inline void peer_pin(int which)
+{
+    cpu_set_t one;
+    int last = -1;
+    for (int core = 0; core < CPU_SETSIZE && which >= 0; core++)
+        if (CPU_ISSET((size_t)core, &peer_cores)) {
+            last = core;
+            which--;
+        }
+    CPU_ZERO(&one);
+    CPU_SET((size_t)last, &one);
+    if (sched_setaffinity(0, sizeof one, &one) < 0)
+        bench_die("sched_setaffinity", errno);
+}
+
 /* ---- Arguments ---- */
 
 static inline void peer_set_mode(const char *name)
@@ -92,6 +119,7 @@ static inline void peer_open(int argc, char **argv, struct peer defaults, struct
             defaults.smoke = true;
         }
     peer = defaults;
+    peer_find_cores();
     for (int i = 1; i < argc; i++) {
         int *number = peer_number(argv[i]);
         if (number)
@@ -114,27 +142,6 @@ static inline void peer_open(int argc, char **argv, struct peer defaults, struct
     }
     if (peer.backend && strcmp(peer.system, "pollux") != 0)
         peer_cannot("Pollux alone has backends to choose from");
-}
-
-/* ---- Cores ---- */
-
-/* Moves the calling thread to the first or the second of the cores that the program has. */
-static inline void peer_pin(int which)
-{
-    static cpu_set_t all;
-    cpu_set_t one;
-    int last = -1;
-    if (CPU_COUNT(&all) == 0 && sched_getaffinity(0, sizeof all, &all) < 0)
-        bench_die("sched_getaffinity", errno);
-    for (int core = 0; core < CPU_SETSIZE && which >= 0; core++)
-        if (CPU_ISSET((size_t)core, &all)) {
-            last = core;
-            which--;
-        }
-    CPU_ZERO(&one);
-    CPU_SET((size_t)last, &one);
-    if (sched_setaffinity(0, sizeof one, &one) < 0)
-        bench_die("sched_setaffinity", errno);
 }
 
 /* ---- Clocks ---- */
