@@ -45,7 +45,7 @@ static void receive(void)
 int main(int argc, char **argv)
 {
     channels_open(argc, argv, "pollux");
-    poller = pollux_open(NULL);
+    poller = peer_poller(NULL);
     bench_need(plx_channel_open(plx_poller_registry(poller), 7, sizeof(uint64_t), &sender, &receiver),
                "plx_channel_open");
     channels_measure(&(struct channels){send_some, receive});

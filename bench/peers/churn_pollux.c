@@ -30,7 +30,7 @@ static void drop(int first, int count)
 int main(int argc, char **argv)
 {
     churn_open(argc, argv, "pollux");
-    poller = pollux_open(NULL);
+    poller = peer_poller(NULL);
     registry = plx_poller_registry(poller);
     churn_measure(&(struct churn){add, wait_once, drop});
     plx_poller_close(poller);

@@ -35,7 +35,7 @@ int main(int argc, char **argv)
     plx_event events[CAPACITY];
     bool done = false;
     server_open(argc, argv, "pollux");
-    plx_poller *poller = pollux_open(NULL);
+    plx_poller *poller = peer_poller(NULL);
     registry = plx_poller_registry(poller);
     watch(server.listener);
     server_start_client();

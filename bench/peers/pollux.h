@@ -7,7 +7,7 @@
 
 #include <pollux.h>
 
-static inline plx_backend pollux_backend(void)
+static inline plx_backend peer_backend(void)
 {
     if (!peer.backend)
         peer.backend = "epoll";
@@ -21,10 +21,10 @@ static inline plx_backend pollux_backend(void)
     exit(2);
 }
 
-static inline plx_poller *pollux_open(const plx_allocator *allocator)
+static inline plx_poller *peer_poller(const plx_allocator *allocator)
 {
     plx_poller *poller;
-    int rc = plx_poller_open(&poller, &(plx_options){.backend = pollux_backend(), .allocator = allocator});
+    int rc = plx_poller_open(&poller, &(plx_options){.backend = peer_backend(), .allocator = allocator});
     if (rc == -ENOTSUP)
         peer_cannot("this backend is not to be had here");
     bench_need(rc, "plx_poller_open");

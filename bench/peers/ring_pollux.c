@@ -28,7 +28,7 @@ int main(int argc, char **argv)
 {
     static const uint32_t modes[] = {PLX_LEVEL, PLX_EDGE, PLX_ONESHOT};
     ring_open(argc, argv, "pollux");
-    poller = pollux_open(NULL);
+    poller = peer_poller(NULL);
     registry = plx_poller_registry(poller);
     interest = PLX_READABLE | modes[peer.mode];
     if (!plx_poller_supports(poller, interest))

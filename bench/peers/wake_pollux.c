@@ -24,7 +24,7 @@ int main(int argc, char **argv)
 {
     wake_open(argc, argv, "pollux");
     for (int side = 0; side < 2; side++) {
-        pollers[side] = pollux_open(NULL);
+        pollers[side] = peer_poller(NULL);
         bench_need(plx_waker_open(plx_poller_registry(pollers[side]), 7, &wakers[side]), "plx_waker_open");
     }
     wake_measure(&(struct wake){wake, run});

@@ -48,6 +48,17 @@ static inline void *subject_array(int count, size_t size)
     return array;
 }
 
+/* Timers that fired, where each calls a function. */
+static int subject_fired;
+
+/* How many have since the last call. */
+static inline int subject_count(void)
+{
+    int fired = subject_fired;
+    subject_fired = 0;
+    return fired;
+}
+
 static inline union delay delay_nanos(plx_nanos nanos)
 {
     return (union delay){.nanos = nanos};
