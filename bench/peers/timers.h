@@ -20,7 +20,7 @@ static inline void timers_open(int argc, char **argv, const char *system)
 static inline void timers_measure(const struct subject *subject)
 {
     struct plan plan;
-    double used[OPERATIONS] = {0}, bytes;
+    double used[OPERATIONS] = {0}, bytes = 0;
     int times = peer.n < 100000 && !peer.smoke && !subject->most ? 100000 / peer.n : 1;
     if (times > 10)
         times = 10;
