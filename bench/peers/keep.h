@@ -5,8 +5,8 @@
  *
  * memory  bytes for each of 9,000 descriptors, 100,000 timers and 1,000 channels, as malloc
  *         counts them, and as the resident set grows
- * size    (built with PEER_SIZE) bytes of the library's code and constants, as size(1) counts
- *         them in the shared library; descriptors that an open loop has, and that 1,000 timers and
+ * size    (built with PEER_SIZE) bytes of the library's code and constants, about as size(1)
+ *         counts them in the shared library; descriptors that an open loop has, and that 1,000 timers and
  *         1,000 channels add
  */
 #ifndef POLLUX_BENCH_KEEP_H
@@ -118,7 +118,7 @@ static inline void keep_memory(const struct keep *keep)
         keep->turn();
         snprintf(name, sizeof name, "%s_bytes", names[kind]);
         line_number(name, (keep_allocated() - allocated) / counts[kind]);
-        snprintf(name, sizeof name, "%s_resident", names[kind]);
+        snprintf(name, sizeof name, "%s_resident_bytes", names[kind]);
         line_number(name, (keep_resident() - resident) / counts[kind]);
     }
     line_end();

@@ -18,7 +18,7 @@ static const char *const peer_modes[] = {"level", "edge", "oneshot"};
 /* The arguments; 0 where none was given and the workload has no default. */
 static struct peer {
     const char *workload, *system, *backend;
-    bool smoke, eventfd;
+    bool smoke, eventfd, shuffled;
     enum peer_mode mode;
     int n, a, events, senders, connections, cores;
     double seconds;
@@ -132,10 +132,13 @@ static inline void peer_open(int argc, char **argv, struct peer defaults, struct
             peer.seconds = peer_seconds(argv[++i]);
         else if (strcmp(argv[i], "--eventfd") == 0)
             peer.eventfd = true;
+        else if (strcmp(argv[i], "--shuffled") == 0)
+            peer.shuffled = true;
         else if (strcmp(argv[i], "--smoke") != 0) {
             fprintf(stderr,
                     "%s_%s [--smoke] [--mode level|edge|oneshot] [--eventfd] [--n N] [--a A] [--events E]\n"
-                    "    [--backend NAME] [--senders S] [--connections C] [--seconds S] [--cores 1|2]\n",
+                    "    [--backend NAME] [--senders S] [--connections C] [--seconds S] [--cores 1|2]\n"
+                    "    [--shuffled]\n",
                     peer.workload, peer.system);
             exit(2);
         }

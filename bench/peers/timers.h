@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * N timers on one system, by the passes of ../timers.c, in shuffled order: what it takes to
- * start, cancel, restart and fire one, and the bytes that library and program keep for it.
+ * N timers on one system, by the passes of ../timers.c, in the order of their memory or with
+ * --shuffled in a random one: what it takes to start, cancel, restart and fire one, and the bytes
+ * that library and program keep for it.
  */
 #ifndef POLLUX_BENCH_PEERS_TIMERS_H
 #define POLLUX_BENCH_PEERS_TIMERS_H
@@ -26,7 +27,7 @@ static inline void timers_measure(const struct subject *subject)
         times = 10;
     if (subject->most && peer.n > subject->most)
         peer_cannot("a descriptor for each timer, and the limit is near 20,000");
-    plan_open(&plan, peer.n, 1, true);
+    plan_open(&plan, peer.n, 1, peer.shuffled);
     for (int i = 0; i < times; i++)
         if (!run(&plan, subject, used, &bytes))
             peer_cannot("it cannot have so many timers");
@@ -35,6 +36,7 @@ static inline void timers_measure(const struct subject *subject)
     double all = (double)times * peer.n;
     line_begin();
     line_number("n", peer.n);
+    line_text("order", peer.shuffled ? "shuffled" : "sequential");
     line_number("start_ns", used[START] / all);
     line_number("cancel_ns", used[CANCEL] / all);
     line_number("restart_ns", used[RESTART] / all);
