@@ -37,9 +37,8 @@ static clockid_t server_clock;
 
 static void connection_open(struct connection *connection)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof address) < 0 ||
@@ -243,7 +242,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--seconds") == 0)
             peer.seconds = peer_seconds(argv[i + 1]);
     }
-    if (!peer.workload || !peer.system || port < 1 || peer.connections < 8 || peer.seconds <= 0) {
+    if (!peer.workload || !peer.system || port < 1 || peer.connections < 1 || peer.seconds <= 0) {
         fprintf(stderr, "echo_client: it is started by a server\n");
         return 2;
     }

@@ -33,8 +33,9 @@ static void channels(int count)
         plx_receiver *receiver;
     } *all = peer_array(count, sizeof *all);
     for (int i = 0; i < count; i++)
-        bench_need(plx_channel_open(registry, (plx_token)i, sizeof(uint64_t), &all[i].sender, &all[i].receiver),
-                   "plx_channel_open");
+        bench_need(
+            plx_channel_open(registry, (plx_token)i, sizeof(uint64_t), &all[i].sender, &all[i].receiver),
+            "plx_channel_open");
 }
 
 static void turn(void)

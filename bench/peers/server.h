@@ -4,8 +4,7 @@
  * built with PEER_ACCEPT, a server closes after the first. The client is a process of its own on
  * the other core, the same for all: see echo_client.c, which also prints the line.
  *
- * A server's loop ends when all connections of that run were closed. It is one of
- * `server.connections`, and connection_done says when it was the last.
+ * A server's loop ends when the last connection of the run was closed, as connection_done says.
  */
 #ifndef POLLUX_BENCH_SERVER_H
 #define POLLUX_BENCH_SERVER_H

@@ -58,7 +58,7 @@ static inline double cpu(void)
 
 /* One pass over all timers, with those delays, or 61 s each without: its CPU time. */
 static inline double run_pass(const struct plan *plan, const struct subject *subject,
-                       void (*work)(const struct pass *pass), const plx_nanos *delays)
+                              void (*work)(const struct pass *pass), const plx_nanos *delays)
 {
     for (int i = 0; i < plan->count; i++)
         plan->delays[i] = subject->delay(delays ? delays[i] : PLX_SEC(61));
