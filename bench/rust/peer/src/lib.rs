@@ -6,10 +6,12 @@
 //! and ends with 77.
 
 mod arguments;
+mod churn;
 mod json;
 mod ring;
 
 pub use arguments::{Arguments, Mode};
+pub use churn::{Churn, churn};
 pub use json::Line;
 pub use ring::{Pair, Ring};
 
