@@ -25,7 +25,7 @@ impl Mode {
 }
 
 const USAGE: &str = "[--smoke] [--mode level|edge|oneshot] [--n N] [--a A] [--eventfd] [--events E] \
-[--senders S] [--connections C] [--seconds S]";
+[--senders S] [--connections C] [--seconds S] [--cores 1|2]";
 
 /// Each is `None` if it was not given: its workload knows the usual value.
 #[derive(Default)]
@@ -39,6 +39,7 @@ pub struct Arguments {
     senders: Option<usize>,
     connections: Option<usize>,
     seconds: Option<f64>,
+    cores: Option<usize>,
 }
 
 impl Arguments {
@@ -57,6 +58,7 @@ impl Arguments {
                 "--senders" => arguments.senders = Some(value(&name, words.next())),
                 "--connections" => arguments.connections = Some(value(&name, words.next())),
                 "--seconds" => arguments.seconds = Some(value(&name, words.next())),
+                "--cores" => arguments.cores = Some(value(&name, words.next())),
                 "--backend" => cannot("the backends are those of Pollux"),
                 _ => refuse(&name),
             }
@@ -77,8 +79,8 @@ impl Arguments {
         self.n.unwrap_or(self.either(usual, smoke))
     }
 
-    pub fn active(&self, usual: usize) -> usize {
-        self.active.unwrap_or(usual)
+    pub fn active(&self, usual: usize, smoke: usize) -> usize {
+        self.active.unwrap_or(self.either(usual, smoke))
     }
 
     pub fn events(&self, usual: u64, smoke: u64) -> u64 {
@@ -97,7 +99,12 @@ impl Arguments {
         self.seconds.unwrap_or(self.either(usual, smoke))
     }
 
-    fn either<T>(&self, usual: T, smoke: T) -> T {
+    /// On how many cores the two threads are that take turns.
+    pub(crate) fn cores(&self, usual: usize) -> usize {
+        self.cores.unwrap_or(usual).min(2)
+    }
+
+    pub(crate) fn either<T>(&self, usual: T, smoke: T) -> T {
         if self.smoke { smoke } else { usual }
     }
 }

@@ -25,14 +25,20 @@ pub fn churn(system: &str, arguments: &Arguments, mut subject: impl Churn) -> io
     // SAFETY: it takes no pointer.
     let open = || check(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) });
     let fds = (0..count).map(|_| open()).collect::<io::Result<Vec<RawFd>>>()?;
-    let passes = arguments.events(65536, 0).div_ceil(count as u64).max(1);
+    let passes = arguments.events(400_000, 3000) / count as u64 + 1;
     pass(&fds, &mut subject)?;
     let watch = Watch::start();
     for _ in 0..passes {
         pass(&fds, &mut subject)?;
     }
-    let (cpu, wall) = watch.per(passes * count as u64);
-    Line::new("churn", system).count("n", count).figure("cpu_ns", cpu).figure("wall_ns", wall).print();
+    let pairs = passes * count as u64;
+    let (cpu, wall) = watch.per(pairs);
+    Line::new("churn", system)
+        .count("n", count)
+        .count("events", pairs)
+        .figure("cpu_ns", cpu)
+        .figure("wall_ns", wall)
+        .print();
     Ok(())
 }
 

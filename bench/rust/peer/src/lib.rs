@@ -6,14 +6,20 @@
 //! and ends with 77.
 
 mod arguments;
+mod channels;
 mod churn;
 mod json;
 mod ring;
+mod threads;
+mod wake;
 
 pub use arguments::{Arguments, Mode};
+pub use channels::{Flag, Inbox, Outbox, channels};
 pub use churn::{Churn, churn};
 pub use json::Line;
 pub use ring::{Pair, Ring};
+pub use threads::pin;
+pub use wake::wake;
 
 use std::io;
 use std::time::Duration;

@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::{Arguments, Line, Mode, Random, Watch, check, need_descriptors};
+use crate::{Arguments, Line, Mode, Random, Watch, cannot, check, need_descriptors};
 
 #[derive(Clone, Copy)]
 pub struct Pair {
@@ -29,8 +29,11 @@ pub struct Ring {
 
 impl Ring {
     pub fn open(arguments: &Arguments) -> io::Result<Ring> {
-        let count = arguments.n(1000, 50);
-        let active = arguments.active(1).min(count);
+        let count = arguments.n(1000, 100);
+        let active = arguments.active(100, 10);
+        if active > count {
+            cannot("more bytes than pairs");
+        }
         let (width, kind, each) = if arguments.eventfd { (8, "eventfd", 1) } else { (1, "socket", 2) };
         need_descriptors(each * count + 32);
 
@@ -44,7 +47,7 @@ impl Ring {
             pairs[pair].output = ends[order[(at + 1) % count]].1;
         }
 
-        let ring = Ring { pairs, active, events: arguments.events(200_000, 2000), width, kind };
+        let ring = Ring { pairs, active, events: arguments.events(400_000, 4000), width, kind };
         for byte in 0..active {
             ring.write(ends[byte * count / active].1, 1)?;
         }
