@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! What is known of amy beyond its interface.
 
+mod server;
+
+pub use server::serve;
+
 use std::fmt::Debug;
 use std::io;
 

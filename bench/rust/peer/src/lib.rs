@@ -10,6 +10,7 @@ mod channels;
 mod churn;
 mod json;
 mod ring;
+mod server;
 mod threads;
 mod wake;
 
@@ -18,6 +19,7 @@ pub use channels::{Flag, Inbox, Outbox, channels};
 pub use churn::{Churn, churn};
 pub use json::Line;
 pub use ring::{Pair, Ring};
+pub use server::{Service, Table, waiting};
 pub use threads::pin;
 pub use wake::wake;
 
