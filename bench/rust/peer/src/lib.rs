@@ -9,18 +9,22 @@ mod arguments;
 mod channels;
 mod churn;
 mod json;
+mod memory;
 mod ring;
 mod server;
 mod threads;
+mod timers;
 mod wake;
 
 pub use arguments::{Arguments, Mode};
 pub use channels::{Flag, Inbox, Outbox, channels};
 pub use churn::{Churn, churn};
 pub use json::Line;
+pub use memory::Counting;
 pub use ring::{Pair, Ring};
 pub use server::{Service, Table, waiting};
 pub use threads::pin;
+pub use timers::{Timers, timers};
 pub use wake::wake;
 
 use std::io;
