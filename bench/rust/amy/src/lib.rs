@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! What is known of amy beyond its interface.
 
+mod keep;
 mod server;
 
+pub use keep::Amy;
 pub use server::serve;
 
 use std::fmt::Debug;

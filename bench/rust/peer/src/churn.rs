@@ -5,7 +5,7 @@
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::{Arguments, Line, Watch, check, need_descriptors};
+use crate::{Arguments, Line, Watch, eventfd, need_descriptors};
 
 const GROUP: usize = 256;
 
@@ -22,9 +22,7 @@ pub trait Churn {
 pub fn churn(system: &str, arguments: &Arguments, mut subject: impl Churn) -> io::Result<()> {
     let count = arguments.n(4096, 300);
     need_descriptors(count + 32);
-    // SAFETY: it takes no pointer.
-    let open = || check(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) });
-    let fds = (0..count).map(|_| open()).collect::<io::Result<Vec<RawFd>>>()?;
+    let fds = (0..count).map(|_| eventfd()).collect::<io::Result<Vec<RawFd>>>()?;
     let passes = arguments.events(400_000, 3000) / count as u64 + 1;
     pass(&fds, &mut subject)?;
     let watch = Watch::start();

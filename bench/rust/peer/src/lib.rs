@@ -9,6 +9,7 @@ mod arguments;
 mod channels;
 mod churn;
 mod json;
+mod keep;
 mod memory;
 mod ring;
 mod server;
@@ -20,6 +21,7 @@ pub use arguments::{Arguments, Mode};
 pub use channels::{Flag, Inbox, Outbox, channels};
 pub use churn::{Churn, churn};
 pub use json::Line;
+pub use keep::{Keep, memory, size};
 pub use memory::Counting;
 pub use ring::{Pair, Ring};
 pub use server::{Service, Table, waiting};
@@ -104,6 +106,12 @@ pub fn need_descriptors(wanted: usize) {
     if limit.rlim_max < wanted as libc::rlim_t {
         cannot(&format!("{wanted} descriptors are wanted, the limit is {}", limit.rlim_max));
     }
+}
+
+/// Not ready, and open until the program ends.
+pub(crate) fn eventfd() -> io::Result<std::os::fd::RawFd> {
+    // SAFETY: it takes no pointer.
+    check(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })
 }
 
 /// xorshift, as the C programs have it.

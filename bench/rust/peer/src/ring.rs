@@ -38,7 +38,7 @@ impl Ring {
         need_descriptors(each * count + 32);
 
         let ends = (0..count)
-            .map(|_| if arguments.eventfd { eventfd() } else { socket_pair() })
+            .map(|_| if arguments.eventfd { semaphore() } else { socket_pair() })
             .collect::<io::Result<Vec<_>>>()?;
         let mut order: Vec<usize> = (0..count).collect();
         Random::default().shuffle(&mut order);
@@ -114,8 +114,8 @@ fn socket_pair() -> io::Result<(RawFd, RawFd)> {
     Ok((ends[0], ends[1]))
 }
 
-/// One that gives one of what was written at a time.
-fn eventfd() -> io::Result<(RawFd, RawFd)> {
+/// An eventfd that gives one of what was written at a time.
+fn semaphore() -> io::Result<(RawFd, RawFd)> {
     let flags = libc::EFD_NONBLOCK | libc::EFD_CLOEXEC | libc::EFD_SEMAPHORE;
     // SAFETY: it takes no pointer.
     let fd = check(unsafe { libc::eventfd(0, flags) })?;
