@@ -25,13 +25,14 @@ impl Mode {
 }
 
 const USAGE: &str = "[--smoke] [--mode level|edge|oneshot] [--n N] [--a A] [--eventfd] [--events E] \
-[--senders S] [--connections C] [--seconds S] [--cores 1|2]";
+[--senders S] [--connections C] [--seconds S] [--cores 1|2] [--shuffled]";
 
 /// Each is `None` if it was not given: its workload knows the usual value.
 #[derive(Default)]
 pub struct Arguments {
     pub smoke: bool,
     pub eventfd: bool,
+    pub shuffled: bool,
     mode: Option<Mode>,
     n: Option<usize>,
     active: Option<usize>,
@@ -51,6 +52,7 @@ impl Arguments {
             match name.as_str() {
                 "--smoke" => arguments.smoke = true,
                 "--eventfd" => arguments.eventfd = true,
+                "--shuffled" => arguments.shuffled = true,
                 "--mode" => arguments.mode = Some(mode(&name, words.next())),
                 "--n" => arguments.n = Some(value(&name, words.next())),
                 "--a" => arguments.active = Some(value(&name, words.next())),

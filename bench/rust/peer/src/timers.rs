@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! N timers, started, restarted, cancelled and fired by the passes of the C benchmark `timers`, in
-//! shuffled order, for systems that have a descriptor for each.
+//! order or shuffled, for systems that have a descriptor for each.
 
 use std::io;
 use std::thread::sleep;
@@ -35,7 +35,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(count: usize) -> Plan {
+    fn new(count: usize, shuffled: bool) -> Plan {
         let mut random = Random::default();
         let mut plan = Plan { order: (0..count).collect(), first: vec![], second: vec![], soon: vec![] };
         let micros = count as u64;
@@ -46,7 +46,9 @@ impl Plan {
             // Not before all are started, which takes microseconds for each.
             plan.soon.push(Duration::from_micros(2000 + 10 * micros) + below(micros * 1000));
         }
-        random.shuffle(&mut plan.order);
+        if shuffled {
+            random.shuffle(&mut plan.order);
+        }
         plan
     }
 }
@@ -59,7 +61,7 @@ pub fn timers<T: Timers>(
 ) -> io::Result<()> {
     let count = arguments.n(10_000, 500);
     need_descriptors(count + 32);
-    let plan = Plan::new(count);
+    let plan = Plan::new(count, arguments.shuffled);
     let mut timers = open(count)?;
     let empty = allocated();
     run_pass(&mut timers, &plan, |timers, i| timers.start(i, plan.first[i]))?;
@@ -72,6 +74,7 @@ pub fn timers<T: Timers>(
     let fire = run_fire(&mut timers, count - early)?;
     Line::new("timers", system)
         .count("n", count)
+        .text("order", if arguments.shuffled { "shuffled" } else { "sequential" })
         .figure("start_ns", start)
         .figure("cancel_ns", cancel)
         .figure("restart_ns", restart)
