@@ -65,11 +65,12 @@ Lines = dict[str, list[tuple[float, Spread]]]  # for each system the points of i
 
 @contextmanager
 def figure(theme: Theme, height: float = HEIGHT) -> Iterator[tuple[Figure, Axes]]:
-    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": theme.name, "font.size": SIZE, "axes.edgecolor": theme.faint,
-                "axes.labelcolor": theme.ink, "text.color": theme.ink, "xtick.color": theme.ink,
-                "ytick.color": theme.ink, "axes.spines.top": False, "axes.spines.right": False,
-                "axes.titlelocation": "left", "axes.titlesize": SIZE + 0.5, "axes.titleweight": "bold",
-                "figure.facecolor": theme.paper, "axes.facecolor": theme.paper}
+    settings: Any = {
+        "svg.fonttype": "none", "svg.hashsalt": theme.name, "font.size": SIZE, "text.color": theme.ink,
+        "axes.edgecolor": theme.faint, "axes.labelcolor": theme.ink, "xtick.color": theme.ink,
+        "ytick.color": theme.ink, "axes.spines.top": False, "axes.spines.right": False,
+        "axes.titlelocation": "left", "axes.titlesize": SIZE + 0.5, "axes.titleweight": "bold",
+        "figure.facecolor": theme.paper, "axes.facecolor": theme.paper}
     with plt.rc_context(settings):
         drawn, axes = plt.subplots(figsize=(WIDTH, height))
         try:

@@ -81,8 +81,9 @@ def section(results: Results, workload: Workload) -> str:
     for group in pictures.of(results, workload):
         drawn = "\n".join(picture(chart.title, chart.light, chart.dark) for chart in group.charts)
         title = f"<h3>{html.escape(group.title)}</h3>\n" if group.title else ""
-        kind = "group" if len(group.charts) == 1 else "group row"
-        parts.append(f'<div class="{kind}">{title}<div class="charts">{drawn}</div>\n{html_table(group.table)}</div>')
+        kind = "group" if len(group.charts) < 2 else "group row"
+        shown = f'<div class="charts">{drawn}</div>\n' if drawn else ""
+        parts.append(f'<div class="{kind}">{title}{shown}{html_table(group.table)}</div>')
     parts.append("</div>")
     lacking = "".join(f"<li>{html.escape(line)}</li>" for line in tables.missing(results, workload))
     if lacking:

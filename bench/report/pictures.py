@@ -80,27 +80,28 @@ def timers(results: Results, workload: Workload) -> list[Group]:
 
 def channels(results: Results, workload: Workload) -> list[Group]:
     points = sorted((key[0], key) for key in results.keys(workload))
-    groups = []
+    columns = [(tables.words("senders", n), key) for n, key in points]
+    groups = latency(results, workload, "latency_p50_ns", "latency_p99_ns", "One way", points[0][1])
     for metric in results.metrics(workload):
+        table = tables.beside(results, workload, metric, columns)
         if metric.key == "ns":
             drawn = by_family(results, workload, metric, points, "senders", "ns per message, saturated", log_x=False)
-            table = tables.beside(results, workload, metric, [(tables.words("senders", n), key) for n, key in points])
-            groups.append(Group("Throughput", drawn, table))
-    return groups + latency(results, workload, "latency_p50_ns", "latency_p99_ns", "One way, one sender")
+            groups.insert(0, Group("Throughput", drawn, table))
+        elif metric.key == "calls":
+            groups.append(Group("System calls per message, saturated", [], table))
+    return groups
 
 
-def latency(results: Results, workload: Workload, half: str, most: str, title: str) -> list[Group]:
+def latency(results: Results, workload: Workload, half: str, most: str, title: str, key: Key) -> list[Group]:
     by_key = {metric.key: metric for metric in results.metrics(workload)}
     if half not in by_key or most not in by_key:
         return []
     pair = by_key[half], by_key[most]
-    groups = []
-    for key in results.keys(workload):
-        shown = pairs_of(results, workload, key, pair)
-        if shown:
-            drawn = charts.percentiles(title, f"{pair[0].unit}, logarithmic", shown)
-            groups.append(Group("", [drawn], figures_table(results, workload, key, list(pair))))
-    return groups
+    shown = pairs_of(results, workload, key, pair)
+    if not shown:
+        return []
+    drawn = charts.percentiles(f"{title}, {tables.name_of(workload, key)}", f"{pair[0].unit}, logarithmic", shown)
+    return [Group("", [drawn], figures_table(results, workload, key, list(pair)))]
 
 
 def pairs_of(results: Results, workload: Workload, key: Key,
@@ -165,7 +166,8 @@ def all_bars(results: Results, workload: Workload) -> list[Group]:
 
 
 def wake(results: Results, workload: Workload) -> list[Group]:
-    return latency(results, workload, "p50_ns", "p99_ns", "One wake-up")
+    return [group for key in results.keys(workload)
+            for group in latency(results, workload, "p50_ns", "p99_ns", "One wake-up", key)]
 
 
 PICTURES = {"ring": ring, "churn": costs, "accept": costs, "timers": timers, "channels": channels, "wake": wake,

@@ -121,13 +121,22 @@ def behind_table(found: list[Behind]) -> Table:
 
 def missing(results: Results, workload: Workload) -> list[str]:
     """Who did not run, with the reason and the cases if not all of them."""
-    lines = []
-    for system, reasons in results.missing.get(workload.name, {}).items():
-        for reason, keys in reasons.items():
-            every = len(keys) == len(results.keys(workload)) or not workload.parameters
-            cases = "" if every or len(keys) > 6 else f" ({'; '.join(name_of(workload, key) for key in keys)})"
-            lines.append(f"{system}: {reason}{cases}")
-    return lines
+    return [f"{system}: {reason}{cases_in_words(results, workload, keys)}"
+            for system, reasons in results.missing.get(workload.name, {}).items()
+            for reason, keys in reasons.items()]
+
+
+def cases_in_words(results: Results, workload: Workload, keys: list[Key]) -> str:
+    """By the values of one parameter, if they say it all: " (level, oneshot)"."""
+    every = set(results.keys(workload)) | {key for reasons in results.missing[workload.name].values()
+                                           for found in reasons.values() for key in found}
+    if set(keys) == every:
+        return ""
+    for at, name in enumerate(workload.parameters):
+        values = dict.fromkeys(key[at] for key in keys)
+        if set(keys) == {key for key in every if key[at] in values}:
+            return f" ({', '.join(words(name, value) for value in values)})"
+    return f" ({'; '.join(name_of(workload, key) for key in keys)})"
 
 
 def markdown(table: Table) -> str:

@@ -154,6 +154,18 @@ class Text(unittest.TestCase):
                               line("pollux", 1, {"start_ns": 1}, "timers", n=100000)])
         self.assertEqual(tables.missing(found, TIMERS), ["amy: no descriptors (N = 100,000)"])
 
+    def test_cases_that_did_not_run_are_named_by_what_they_have_in_common(self):
+        def of(kind: str, system: str, mode: str, n: int) -> str:
+            record = json.loads(line(system, 1, {"cpu_ns": 1}, "ring", mode=mode, n=n, a=1))
+            return json.dumps(record | {"type": kind, "reason": "cannot"})
+
+        modes = [(mode, n) for mode in ("level", "edge", "oneshot") for n in (10, 100)]
+        every = [of("result", "epoll", mode, n) for mode, n in modes]
+        some = [of("skipped", "libev", mode, n) for mode, n in modes if mode != "level"]
+        one = [of("skipped", "amy", "edge", 10)]
+        self.assertEqual(tables.missing(results.read(every + some + one), RING),
+                         ["libev: cannot (edge, oneshot)", "amy: cannot (socket, edge, N = 10, A = 1)"])
+
     def test_the_markdown_has_machine_noise_and_tables(self):
         text = page.as_markdown(churn({"epoll": [100, 100], AGAIN: [100, 104], "pollux": [150, 150]}))
         for part in ("virtual machine, 2 cores, a CPU, 2 GiB", "| churn | CPU | 1.020 | 1.010 to 1.030 |",

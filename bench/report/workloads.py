@@ -105,16 +105,18 @@ WORKLOADS = (
         _each("n", (10000, 100000, 1000000)), _each("n", (10000, 100000)), backends=False),
     Workload(
         "channels", "Channels: messages to another thread's loop",
-        "8-byte messages from S threads to the thread that waits, by the way that each system documents; saturated, "
-        "and with one message in the air.",
+        "8-byte messages from S threads to the thread that waits, by the way that each system documents; saturated "
+        "on two cores, and with one message in the air on one core.",
         ("senders",), (Metric("ns", "per message", "ns"), Metric("latency_p50_ns", "one way, p50", "µs", 1000),
                        Metric("latency_p99_ns", "one way, p99", "µs", 1000),
                        Metric("calls", "system calls per message", "")),
         _each("senders", (1, 2, 4)), _each("senders", (1, 2))),
     Workload(
         "wake", "Wake: one thread wakes another that waits",
-        "Two threads, one wake-up in the air; one way.",
-        (), (Metric("p50_ns", "p50", "µs", 1000), Metric("p99_ns", "p99", "µs", 1000)), ({},), ({},)),
+        "Two threads, one wake-up in the air; one way. On one core it is the cost of the calls and of the switch, on "
+        "two mostly how long an idle core takes to wake up.",
+        ("cores",), (Metric("p50_ns", "p50", "µs", 1000), Metric("p99_ns", "p99", "µs", 1000)),
+        _each("cores", (1, 2), events=20000), _each("cores", (1, 2), events=4000), fixed=("events",)),
     Workload(
         "echo", "Echo over TCP",
         "A server of one thread, the same client program for all on the other core: 64 bytes, one request in flight "
@@ -124,9 +126,20 @@ WORKLOADS = (
                            Metric("requests_per_s", "requests per second", "1/s", more=True),
                            Metric("p50_us", "p50", "µs"), Metric("p99_us", "p99", "µs")),
         _each("connections", (100, 5000), seconds=2), _each("connections", (100,), seconds=1), fixed=("seconds",)),
-    Workload("memory", "Memory", "User-space memory for what is registered.", (), (), ({},), ({},)),
-    Workload("size", "Size", "The library's code, and the descriptors that 1,000 timers and 1,000 channels take.",
-             (), (), ({},), ({},), backends=False),
+    Workload(
+        "memory", "Memory",
+        "User-space memory for each descriptor registered (9,000 of them), timer (100,000) and channel (1,000): as "
+        "asked for, and by which the resident set grew.",
+        (), (Metric("descriptor_bytes", "a descriptor", "bytes"), Metric("timer_bytes", "a timer", "bytes"),
+             Metric("channel_bytes", "a channel", "bytes"),
+             Metric("descriptor_resident_bytes", "a descriptor, resident", "bytes"),
+             Metric("timer_resident_bytes", "a timer, resident", "bytes"),
+             Metric("channel_resident_bytes", "a channel, resident", "bytes")), ({},), ({},)),
+    Workload(
+        "size", "Size", "The library's code, and the descriptors that a loop, 1,000 timers and 1,000 channels take.",
+        (), (Metric("text_bytes", "code", "KiB", 1024), Metric("loop_fds", "descriptors of a loop", ""),
+             Metric("timer_fds", "descriptors of 1,000 timers", ""),
+             Metric("channel_fds", "descriptors of 1,000 channels", "")), ({},), ({},), backends=False),
 )
 BY_NAME = {workload.name: workload for workload in WORKLOADS}
 
