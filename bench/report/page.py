@@ -61,7 +61,8 @@ def head(results: Results) -> str:
     about = "".join(f"<li>{name}: {html.escape(value)}</li>" for name, value in facts(results))
     found = behind(results)
     rows = html_table(tables.behind_table(found)) if found else "<p>None.</p>"
-    return (f"<h1>Pollux, side by side</h1>\n<ul class=\"soft\">{about}</ul>\n<nav>{links}</nav>\n<p>{READING} {DRAWN}</p>\n"
+    return (f"<h1>Pollux, side by side</h1>\n<ul class=\"soft\">{about}</ul>\n<nav>{links}</nav>\n"
+            f"<p>{READING} {DRAWN}</p>\n"
             f"<h2>Where Pollux is behind</h2>\n<p>{BEHIND}</p>\n{folded(found, rows)}\n"
             f"<h2>Noise</h2>\n<p>Direct epoll against itself, over the cases of each workload.</p>\n"
             f"{html_table(tables.noise_table(results))}")
@@ -95,7 +96,8 @@ def section(results: Results, workload: Workload) -> str:
 
 def picture(title: str, light: str, dark: str) -> str:
     return (f'<picture><source media="(prefers-color-scheme: dark)" srcset="{data(dark)}">'
-            f'<img src="{data(light)}" alt="Chart: {html.escape(title)}; its figures are in the table below."></picture>')
+            f'<img src="{data(light)}" alt="Chart: {html.escape(title)}; its figures are in the table below.">'
+            "</picture>")
 
 
 def data(svg: str) -> str:

@@ -79,6 +79,14 @@ class Cases(unittest.TestCase):
         same = arguments({"n": 9000, "a": 9000, "events": 40000}, poll)
         self.assertEqual(same[same.index("--events") + 1], "40000")
 
+    def test_every_case_has_arguments_on_every_system(self):
+        for workload in WORKLOADS:
+            for case in workload.cases + workload.quick:
+                for system in systems_of(workload):
+                    given = arguments(case, system)
+                    self.assertEqual([word for word in given if word.startswith("--")],
+                                     [f"--{name}" for name in case] + ["--backend"] * bool(system.backend))
+
     def test_direct_epoll_runs_twice_in_every_workload(self):
         for workload in WORKLOADS:
             names = [system.name for system in systems_of(workload)]
