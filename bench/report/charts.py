@@ -50,13 +50,13 @@ class Chart:
 
 POLLUX_LIGHT, POLLUX_DARK = "#0067b3", "#5cb8f5"
 LIGHT = Theme("light", "#ffffff", "#24292f", "#d4d9df", "#6e7781", "#b9c1ca", {
-    "epoll": "#24292f", "pollux": POLLUX_LIGHT, "pollux io_uring": "#c75000", "pollux poll": "#9a6fb8",
+    "epoll": "#24292f", "pollux": POLLUX_LIGHT, "pollux io_uring": "#c75000", "pollux poll": "#008a66",
     "libev": "#c75000", "libevent": "#008a66", "libuv": "#b0589a",
-    "mio": "#c75000", "polling": "#008a66", "amy": "#9c7c00", "vmm": "#b0589a"})
+    "mio": "#c75000", "polling": "#008a66", "amy": "#870ff0", "vmm": "#b0589a"})
 DARK = Theme("dark", "#14181d", "#dfe4ea", "#3a424c", "#9aa4af", "#56606b", {
-    "epoll": "#dfe4ea", "pollux": POLLUX_DARK, "pollux io_uring": "#f08a3c", "pollux poll": "#c9a3e6",
+    "epoll": "#dfe4ea", "pollux": POLLUX_DARK, "pollux io_uring": "#f08a3c", "pollux poll": "#2fc498",
     "libev": "#f08a3c", "libevent": "#2fc498", "libuv": "#e39acd",
-    "mio": "#f08a3c", "polling": "#2fc498", "amy": "#d9bd4a", "vmm": "#e39acd"})
+    "mio": "#f08a3c", "polling": "#2fc498", "amy": "#9a63ff", "vmm": "#e39acd"})
 MARKERS = {"epoll": "o", "pollux": "D", "pollux io_uring": "s", "pollux poll": "^", "libev": "s", "libevent": "^",
            "libuv": "v", "mio": "s", "polling": "^", "amy": "P", "vmm": "v"}
 
@@ -253,13 +253,13 @@ def draw_percentiles(axes: Axes, theme: Theme, row: int, system: str, values: tu
 
 
 def name_percentiles(axes: Axes, theme: Theme, first: tuple[Spread, Spread]) -> None:
-    for value, name in zip(first, ("p50", "p99"), strict=True):
-        axes.annotate(name, (value.middle, -0.75), va="center", ha="center", color=theme.ink)
+    for value, name, side in zip(first, ("p50", "p99"), ("right", "left"), strict=True):
+        axes.annotate(name, (value.middle, -0.75), va="center", ha=side, color=theme.ink)
 
 
 def scale_percentiles(axes: Axes, values: list[float]) -> None:
     low, high = min(values), max(values)
-    axes.set_xlim(low / 1.25, high * 1.25)
+    axes.set_xlim(low / 1.45, high * 1.45)
     steps = (1, 3) if high > 15 * low else (1, 2, 5) if high > 4 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)
     axes.xaxis.set_major_locator(LogLocator(subs=steps))
     axes.xaxis.set_major_formatter(FuncFormatter(plain))

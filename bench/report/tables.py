@@ -37,7 +37,8 @@ def quartiles(value: Spread) -> str:
 def cell(value: Spread | None, ratio: Spread | None) -> str:
     if not value:
         return "–"
-    text = f"{number(value.middle)} {quartiles(value)}"
+    alike = number(value.low) == number(value.high)
+    text = number(value.middle) if alike else f"{number(value.middle)} {quartiles(value)}"
     return f"{text} **{ratio_text(ratio)}**" if ratio else text
 
 
