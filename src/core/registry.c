@@ -85,7 +85,7 @@ static int registry_add_new(plx_registry *registry, plx__entry *entry, const str
  * old registration may be alive, so its entry is kept until the kernel has answered; the
  * second look then finds what was dropped in between.
  */
-static int registry_add_over(plx_registry *registry, plx__entry *entry, const struct registration *wanted, uint32_t tag)
+PLX__RARE static int registry_add_over(plx_registry *registry, plx__entry *entry, const struct registration *wanted, uint32_t tag)
 {
     plx__watch watch = plx__watch_of(wanted->fd, tag, wanted->interest);
     int rc = registry_add(registry, &watch);
@@ -108,28 +108,40 @@ static bool registry_plausible(plx_registry *registry, plx_fd fd)
     return plx__descriptor_is_open(fd);
 }
 
+static int registry_enter(plx_registry *registry, plx__entry *entry, const struct registration *wanted)
+{
+    uint32_t old = atomic_load_explicit(&entry->tag, PLX__RELAXED);
+    uint32_t tag = plx__tag_next(old, PLX__USED | wanted->bits);
+
+    if (old & PLX__USED)
+        return registry_add_over(registry, entry, wanted, tag);
+    if (old & PLX__ARMED) /* the library's own */
+        return -EINVAL;
+    return registry_add_new(registry, entry, wanted, tag);
+}
+
+/* Of a number for which there is no memory yet; what fails leaves none. */
+PLX__RARE static int registry_enter_first(plx_registry *registry, const struct registration *wanted)
+{
+    if (!registry_plausible(registry, wanted->fd))
+        return -EBADF;
+    plx__entry *entry = plx__table_make(&registry->table, wanted->fd);
+    if (!entry)
+        return -ENOMEM;
+    int rc = registry_enter(registry, entry, wanted);
+    if (rc < 0)
+        plx__pages_unmake(&registry->table.pages, plx__descriptor_number(wanted->fd));
+    return rc;
+}
+
 static int registry_register(plx_registry *registry, const struct registration *wanted)
 {
     int rc = plx__registry_lock(registry);
 
     if (rc < 0)
         return rc;
-    plx__entry *entry = NULL;
-    bool fresh = !plx__table_spans(&registry->table, wanted->fd);
-    if (!registry_plausible(registry, wanted->fd))
-        rc = -EBADF;
-    else if (!(entry = plx__table_make(&registry->table, wanted->fd)))
-        rc = -ENOMEM;
-    if (entry) {
-        uint32_t old = atomic_load_explicit(&entry->tag, PLX__RELAXED);
-        uint32_t tag = plx__tag_next(old, PLX__USED | wanted->bits);
-        if (old & PLX__USED)
-            rc = registry_add_over(registry, entry, wanted, tag);
-        else /* ARMED alone: the library's own */
-            rc = old & PLX__ARMED ? -EINVAL : registry_add_new(registry, entry, wanted, tag);
-    }
-    if (entry && rc < 0 && fresh)
-        plx__pages_unmake(&registry->table.pages, plx__descriptor_number(wanted->fd));
+    plx__entry *entry = plx__table_entry(&registry->table, wanted->fd);
+    rc = entry ? registry_enter(registry, entry, wanted) : registry_enter_first(registry, wanted);
     plx__registry_unlock(registry);
     return rc;
 }

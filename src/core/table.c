@@ -14,11 +14,6 @@ void plx__table_fini(plx__table *table)
     plx__pages_fini(&table->pages);
 }
 
-bool plx__table_spans(const plx__table *table, plx_fd fd)
-{
-    return plx__pages_find(&table->pages, plx__descriptor_number(fd)) != NULL;
-}
-
 plx__entry *plx__table_make(plx__table *table, plx_fd fd)
 {
     return plx__pages_make(&table->pages, plx__descriptor_number(fd));

@@ -154,21 +154,25 @@ static inline void plx__entry_publish(plx__entry *entry, plx_token token, uint32
     atomic_store_explicit(&entry->tag, tag, PLX__RELEASE);
 }
 
-/* The entry of a descriptor that has a registration, else NULL. */
-static inline plx__entry *plx__table_find(const plx__table *table, plx_fd fd)
+/* The entry of a descriptor, or NULL if none has been made for numbers near it. */
+static inline plx__entry *plx__table_entry(const plx__table *table, plx_fd fd)
 {
     uint32_t number = plx__descriptor_number(fd);
     plx__entry *page = plx__pages_find(&table->pages, number);
-    plx__entry *entry = page ? page + (number & (PLX__PAGE_SIZE - 1)) : NULL;
+
+    return page ? page + (number & (PLX__PAGE_SIZE - 1)) : NULL;
+}
+
+/* The same if it has a registration, else NULL. */
+static inline plx__entry *plx__table_find(const plx__table *table, plx_fd fd)
+{
+    plx__entry *entry = plx__table_entry(table, fd);
 
     return entry && atomic_load_explicit(&entry->tag, PLX__RELAXED) & PLX__USED ? entry : NULL;
 }
 
 void plx__table_init(plx__table *table, const plx_allocator *memory);
 void plx__table_fini(plx__table *table);
-
-/* Whether there is memory for the entry of a descriptor already. */
-bool plx__table_spans(const plx__table *table, plx_fd fd);
 
 /* The entry of a descriptor, made if it is new; NULL when out of memory. */
 plx__entry *plx__table_make(plx__table *table, plx_fd fd);
