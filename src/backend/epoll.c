@@ -107,23 +107,29 @@ static int ep_add(void *state, const plx__watch *watch, uint32_t *calls)
 }
 
 /* Of a number that is a regular file by now epoll says EPERM, whatever it is asked. */
-static inline int ep_change(plx__epoll *ep, int operation, const plx__watch *watch, uint32_t *calls)
+static inline int ep_gone(int rc)
 {
-    int rc = ep_control(ep, operation, watch, calls);
-
     return rc == -EPERM ? -ENOENT : rc;
+}
+
+static inline int ep_change(plx__epoll *ep, const plx__watch *watch, uint32_t *calls)
+{
+    return ep_gone(ep_control(ep, EPOLL_CTL_MOD, watch, calls));
 }
 
 static int ep_remove(void *state, const plx__watch *watch, uint32_t *calls)
 {
-    return ep_change(state, EPOLL_CTL_DEL, watch, calls);
+    plx__epoll *ep = state;
+
+    ++*calls;
+    return ep_gone(plx__epoll_control(ep->epoll, EPOLL_CTL_DEL, (int)watch->key.fd, NULL));
 }
 
 static int ep_modify(void *state, const plx__watch *was, const plx__watch *now, uint32_t *calls)
 {
     if (!((was->flags | now->flags) & EPOLLEXCLUSIVE))
-        return ep_change(state, EPOLL_CTL_MOD, now, calls);
-    int rc = ep_change(state, EPOLL_CTL_DEL, was, calls);
+        return ep_change(state, now, calls);
+    int rc = ep_remove(state, was, calls);
     if (rc < 0)
         return rc;
     rc = ep_control(state, EPOLL_CTL_ADD, now, calls);
@@ -142,7 +148,7 @@ static int ep_has(plx__epoll *ep, const plx__watch *watch, uint32_t *calls)
     plx__watch probe = *watch;
 
     probe.flags &= ~(uint32_t)EPOLLEXCLUSIVE;
-    int rc = ep_change(ep, EPOLL_CTL_MOD, &probe, calls);
+    int rc = ep_change(ep, &probe, calls);
     return rc == -EINVAL ? 0 : rc == -EBADF ? -ENOENT : rc;
 }
 
@@ -158,7 +164,7 @@ static int ep_adopt(plx__epoll *ep, plx__epoll *fresh, const plx__watch *watch, 
     if (rc != -ENOENT)
         return added < 0 ? added : rc;
     if (added == 0)
-        (void)ep_control(fresh, EPOLL_CTL_DEL, watch, calls);
+        (void)ep_remove(fresh, watch, calls);
     return 1;
 }
 

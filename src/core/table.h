@@ -129,14 +129,14 @@ static inline plx__entry *plx__view_entry(plx__view view, uint32_t fd)
 
 /*
  * Takes the entry out of the readers' sight, so that it stands still; its tag before. Readers
- * write only to clear ARMED: without it a store is enough.
+ * write only to clear ARMED of a oneshot: where they cannot, a store is enough.
  */
 static inline uint32_t plx__entry_hide(plx__entry *entry)
 {
     uint32_t tag = atomic_load_explicit(&entry->tag, PLX__ACQUIRE);
     uint32_t hidden = tag & ~(PLX__USED | PLX__ARMED);
 
-    if (tag & PLX__ARMED)
+    if (tag & PLX__ARMED && atomic_load_explicit(&entry->interest, PLX__RELAXED) & PLX_ONESHOT)
         return atomic_exchange_explicit(&entry->tag, hidden, PLX__ACQ_REL);
     atomic_store_explicit(&entry->tag, hidden, PLX__RELAXED);
     return tag;
