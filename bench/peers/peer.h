@@ -83,9 +83,9 @@ static inline double peer_seconds(const char *text)
 {
     char *end;
     double seconds = strtod(text, &end);
-    if (*end == '\0' && seconds > 0 && seconds <= 3600)
+    if (*end == '\0' && seconds > 0 && seconds <= 1000) /* a million latencies in each: an int */
         return seconds;
-    fprintf(stderr, "--seconds wants a number above 0\n");
+    fprintf(stderr, "--seconds wants a number above 0, and 1,000 at most\n");
     exit(2);
 }
 
