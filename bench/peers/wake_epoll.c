@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A wake-up on epoll directly: an eventfd, level-triggered, that is read. */
+/*
+ * A wake-up on epoll directly: an eventfd, edge-triggered, that nobody reads, because each write
+ * is an edge. The cheapest way that epoll has.
+ */
 #include "wake.h"
 
 #include <sys/epoll.h>
@@ -17,19 +20,15 @@ static void wake(int side)
 static void run(int side)
 {
     struct epoll_event events[16];
-    uint64_t wakes;
-    do {
-        int count = epoll_wait(epolls[side], events, 16, -1);
-        if (count < 0 && errno != EINTR)
+    do
+        if (epoll_wait(epolls[side], events, 16, -1) < 0 && errno != EINTR)
             bench_die("epoll_wait", errno);
-        if (count > 0 && read(eventfds[side], &wakes, sizeof wakes) < 0)
-            bench_die("read of an eventfd", errno);
-    } while (!wake_caught(side));
+    while (!wake_caught(side));
 }
 
 int main(int argc, char **argv)
 {
-    struct epoll_event event = {.events = EPOLLIN};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
     wake_open(argc, argv, "epoll");
     for (int side = 0; side < 2; side++) {
         epolls[side] = epoll_create1(EPOLL_CLOEXEC);
