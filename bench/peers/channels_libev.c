@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A message to a loop of libev: a locked queue, and ev_async_send after each, which it merges. */
+/* A message to a loop of libev: a locked queue, and ev_async_send when it was empty. */
 #include "channels.h"
 
 #include <ev.h>
@@ -10,10 +10,9 @@ static ev_async async;
 
 static void send_some(uint64_t first, uint64_t count)
 {
-    for (uint64_t i = 0; i < count; i++) {
-        queue_put(&queue, first + i);
-        ev_async_send(loop, &async);
-    }
+    for (uint64_t i = 0; i < count; i++)
+        if (queue_put(&queue, first + i))
+            ev_async_send(loop, &async);
 }
 
 static void woken(struct ev_loop *self, ev_async *watcher, int events)
