@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use amy::{Event, Poller, Registrar};
-use peer::{Service, retry, waiting};
+use peer::{Service, retry};
 
 use crate::FOREVER;
 
@@ -18,7 +18,7 @@ pub fn serve(mut service: Service) -> io::Result<()> {
     while !service.is_over() {
         for event in retry(|| poller.wait(FOREVER))? {
             if event.id == own {
-                accept_all(&registrar, &service.listener, &mut connections)?;
+                accept_all(&registrar, &service, &mut connections)?;
                 continue;
             }
             let Some(connection) = connections.get_mut(&event.id) else { continue };
@@ -35,11 +35,10 @@ pub fn serve(mut service: Service) -> io::Result<()> {
 
 fn accept_all(
     registrar: &Registrar,
-    listener: &TcpListener,
+    service: &Service,
     connections: &mut HashMap<usize, TcpStream>,
 ) -> io::Result<()> {
-    while let Some((connection, _)) = waiting(listener.accept())? {
-        connection.set_nonblocking(true)?;
+    while let Some(connection) = service.accept()? {
         connections.insert(registrar.register(&connection, Event::Read)?, connection);
     }
     Ok(())

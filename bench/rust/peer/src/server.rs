@@ -4,11 +4,12 @@
 //! on the other core; it reads its parent's CPU time, and prints the line.
 
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
-use std::os::fd::AsRawFd;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
@@ -44,6 +45,18 @@ impl Service {
         client.spawn()?;
         pin(0)?;
         Ok(Service { listener, once, left: connections + if once { connections / 8 } else { 0 } })
+    }
+
+    /// A connection that waits to be accepted, which does not block: one call, as the C programs
+    /// have it, where std would need another.
+    pub fn accept(&self) -> io::Result<Option<TcpStream>> {
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        // SAFETY: without a place for the address none is written; the descriptor is ours.
+        let accepted = unsafe {
+            check(libc::accept4(self.listener.as_raw_fd(), null_mut(), null_mut(), flags))
+                .map(|fd| TcpStream::from_raw_fd(fd))
+        };
+        waiting(accepted)
     }
 
     /// Sends back what is there, which is less than there is room for: the next edge is a new one.
@@ -129,7 +142,7 @@ fn watch_client() -> io::Result<()> {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = ended as extern "C" fn(libc::c_int) as usize;
         action.sa_flags = libc::SA_RESTART | libc::SA_NOCLDSTOP;
-        check(libc::sigaction(libc::SIGCHLD, &action, std::ptr::null_mut())).map(drop)
+        check(libc::sigaction(libc::SIGCHLD, &action, null_mut())).map(drop)
     }
 }
 

@@ -2,11 +2,11 @@
 //! The server of `echo` and `accept` on polling, in its own mode: oneshot.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 
-use peer::{Service, Table, waiting};
+use peer::{Service, Table};
 use polling::{Event, Events, Poller};
 
 pub fn serve(mut service: Service) -> io::Result<()> {
@@ -21,7 +21,7 @@ pub fn serve(mut service: Service) -> io::Result<()> {
         poller.wait(&mut events, None)?;
         for event in events.iter() {
             if event.key == own {
-                accept_all(&poller, &service.listener, &mut connections)?;
+                accept_all(&poller, &service, &mut connections)?;
                 poller.modify(&service.listener, Event::readable(own))?;
                 continue;
             }
@@ -39,9 +39,8 @@ pub fn serve(mut service: Service) -> io::Result<()> {
     Ok(())
 }
 
-fn accept_all(poller: &Poller, listener: &TcpListener, connections: &mut Table<TcpStream>) -> io::Result<()> {
-    while let Some((connection, _)) = waiting(listener.accept())? {
-        connection.set_nonblocking(true)?;
+fn accept_all(poller: &Poller, service: &Service, connections: &mut Table<TcpStream>) -> io::Result<()> {
+    while let Some(connection) = service.accept()? {
         // SAFETY: it is deleted before it is closed.
         unsafe { poller.add(&connection, Event::readable(connection.as_raw_fd() as usize))? };
         connections.insert(connection);

@@ -2,10 +2,10 @@
 //! The server of `echo` and `accept` on vmm-sys-util, level-triggered.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 
-use peer::{Service, Table, retry, waiting};
+use peer::{Service, Table, retry};
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 
 pub fn serve(mut service: Service) -> io::Result<()> {
@@ -19,7 +19,7 @@ pub fn serve(mut service: Service) -> io::Result<()> {
         for event in &events[..count] {
             let key = event.data() as usize;
             if key == own {
-                accept_all(&epoll, &service.listener, &mut connections)?;
+                accept_all(&epoll, &service, &mut connections)?;
                 continue;
             }
             let Some(connection) = connections.get(key) else { continue };
@@ -38,9 +38,8 @@ fn watch(epoll: &Epoll, source: &impl AsRawFd) -> io::Result<()> {
     epoll.ctl(ControlOperation::Add, fd, EpollEvent::new(EventSet::IN, fd as u64))
 }
 
-fn accept_all(epoll: &Epoll, listener: &TcpListener, connections: &mut Table<TcpStream>) -> io::Result<()> {
-    while let Some((connection, _)) = waiting(listener.accept())? {
-        connection.set_nonblocking(true)?;
+fn accept_all(epoll: &Epoll, service: &Service, connections: &mut Table<TcpStream>) -> io::Result<()> {
+    while let Some(connection) = service.accept()? {
         watch(epoll, &connection)?;
         connections.insert(connection);
     }
