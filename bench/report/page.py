@@ -11,8 +11,9 @@ from tables import html_table, markdown
 from workloads import Workload
 
 READING = ("Medians over the rounds, quartiles in brackets. In bold the ratio to direct epoll: the median of the "
-           "ratios within the rounds, below 1 is less than direct epoll takes. Direct epoll runs twice in each "
-           "round; the ratio of “epoll again” is the noise, and a difference within it means nothing.")
+           "ratios within the rounds, below 1 is less than direct epoll takes (requests per second: above 1 is "
+           "better). Direct epoll runs twice in each round; the ratio of “epoll again” is the noise, and a "
+           "difference within it means nothing.")
 DRAWN = "Where lines are drawn on a linear axis, it begins below the lowest of them, not at 0."
 BEHIND = ("Rows in which a peer, or direct epoll, is better than Pollux on epoll: the lower quartile of the paired "
           "ratio is above 1, and its median is farther from 1 than direct epoll is from itself in the same row.")

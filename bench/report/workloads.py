@@ -130,7 +130,7 @@ WORKLOADS = (
     Workload(
         "memory", "Memory",
         "User-space memory for each descriptor registered (9,000 of them), timer (100,000) and channel (1,000): as "
-        "asked for, and by which the resident set grew.",
+        "the allocator counts it, and by which the resident set grew.",
         (), (Metric("descriptor_bytes", "a descriptor", "bytes"), Metric("timer_bytes", "a timer", "bytes"),
              Metric("channel_bytes", "a channel", "bytes"),
              Metric("descriptor_resident_bytes", "a descriptor, resident", "bytes"),
