@@ -138,7 +138,8 @@ WORKLOADS = (
              Metric("channel_resident_bytes", "a channel, resident", "bytes")), ({},), ({},)),
     Workload(
         "size", "Size", "The library's code, and the descriptors that a loop, 1,000 timers and 1,000 channels take.",
-        (), (Metric("text_bytes", "code", "KiB", 1024), Metric("loop_fds", "descriptors of a loop", ""),
+        (), (Metric("text_bytes", "code", "KiB", 1024), Metric("function_bytes", "a crate's functions", "bytes"),
+             Metric("loop_fds", "descriptors of a loop", ""),
              Metric("timer_fds", "descriptors of 1,000 timers", ""),
              Metric("channel_fds", "descriptors of 1,000 channels", "")), ({},), ({},), backends=False),
 )

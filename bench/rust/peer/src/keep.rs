@@ -71,7 +71,7 @@ pub fn size<K: Keep>(system: &str) -> io::Result<()> {
     keep.turn()?;
     let open = descriptors()?;
     let mut line =
-        Line::new("size", system).count("text_bytes", text(K::CRATES)?).count("loop_fds", open - none);
+        Line::new("size", system).count("function_bytes", text(K::CRATES)?).count("loop_fds", open - none);
     if K::TIMERS {
         keep.timers(1000)?;
         keep.turn()?;
