@@ -51,8 +51,9 @@ def as_markdown(results: Results) -> str:
 
 # ---- HTML ----
 
-def as_html(results: Results) -> str:
-    body = [head(results), *(section(results, workload) for workload in results.workloads())]
+def as_html(results: Results, groups: dict[str, list]) -> str:
+    """With the groups of charts of each workload, by its name."""
+    body = [head(results), *(section(results, workload, groups[workload.name]) for workload in results.workloads())]
     template = Template(Path(__file__).with_name("page.html").read_text())
     return template.substitute(body="\n".join(body))
 
@@ -75,12 +76,10 @@ def folded(found: list, rows: str) -> str:
     return f"<details><summary>{len(found)} rows</summary>{rows}</details>"
 
 
-def section(results: Results, workload: Workload) -> str:
-    import pictures  # here alone matplotlib is needed
-
+def section(results: Results, workload: Workload, groups: list) -> str:
     parts = [f'<h2 id="{workload.name}">{workload.title}</h2>', f"<p>{html.escape(workload.question)}</p>"]
     parts.append('<div class="groups">')
-    for group in pictures.of(results, workload):
+    for group in groups:
         drawn = "\n".join(picture(chart.title, chart.light, chart.dark) for chart in group.charts)
         title = f"<h3>{html.escape(group.title)}</h3>\n" if group.title else ""
         kind = "group" if len(group.charts) < 2 else "group row"

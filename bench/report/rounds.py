@@ -3,7 +3,8 @@
 """Runs the programs of all systems in rounds, and writes a JSON object for each run of one.
 
 In a round each case is measured by all systems one after the other, in an order that is drawn
-anew: a ratio within a round compares what met the same weather. Direct epoll runs twice, as
+anew: a ratio within a round compares what met the same weather. What is short has several such
+turns in a round, which the figures count as rounds. Direct epoll runs twice, as
 "epoll" and "epoll again", whose ratio is the noise. A program that ends with 77 cannot do the
 case, says why, and is not asked again.
 """
@@ -108,11 +109,17 @@ def run_round(log: Log, at: int, names: list[str], quick: bool) -> None:
     for workload in WORKLOADS:
         if workload.name not in names:
             continue
-        for case in workload.quick if quick else workload.cases:
-            systems = systems_of(workload)
-            random.Random(f"{at} {workload.name} {case}").shuffle(systems)
-            for system in systems:
-                log.measure(at, workload, system, case)
+        times = 1 if quick else workload.times
+        for turn in range((at - 1) * times + 1, at * times + 1):
+            run_turn(log, turn, workload, quick)
+
+
+def run_turn(log: Log, turn: int, workload: Workload, quick: bool) -> None:
+    for case in workload.quick if quick else workload.cases:
+        systems = systems_of(workload)
+        random.Random(f"{turn} {workload.name} {case}").shuffle(systems)
+        for system in systems:
+            log.measure(turn, workload, system, case)
 
 
 def raise_descriptors() -> None:

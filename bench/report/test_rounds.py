@@ -34,6 +34,14 @@ class Rounds(unittest.TestCase):
                 rounds.run_round(self.log, at, list(names), quick=True)
         return [json.loads(line) for line in self.file.getvalue().splitlines()]
 
+    def test_what_is_short_has_several_turns_in_a_round(self) -> None:
+        self.program("churn_epoll", """echo '{"cpu_ns": 5}'""")
+        for at in (1, 2):
+            rounds.run_round(self.log, at, ["churn"], quick=False)
+        records = [json.loads(line) for line in self.file.getvalue().splitlines()]
+        turns = [record["round"] for record in self.of(records, "epoll") if record["case"] == CHURN.cases[0]]
+        self.assertEqual(turns, list(range(1, 2 * CHURN.times + 1)))
+
     def of(self, records: list[dict[str, Any]], system: str) -> list[dict[str, Any]]:
         return [record for record in records if record["system"] == system]
 

@@ -54,6 +54,7 @@ class Workload:
     cases: tuple[Case, ...]
     quick: tuple[Case, ...]
     backends: bool = True  # whether Pollux' backends differ in it
+    times: int = 1  # in a round: what is short is measured more often
     fixed: tuple[str, ...] = field(default=())  # keys that say how long, not what
 
 
@@ -82,13 +83,13 @@ WORKLOADS = (
         "each event is a wait of its own.",
         ("kind", "mode", "n", "a"), (CPU, WALL),
         _ring(RING, 40000) + _eventfds(((1000, 1), (1000, 100)), 40000),
-        _ring(((100, 1), (100, 100), (1000, 1), (1000, 100)), 8000), fixed=("events",)),
+        _ring(((100, 1), (100, 100), (1000, 1), (1000, 100)), 8000), times=3, fixed=("events",)),
     Workload(
         "churn", "Churn: register and deregister",
         "N eventfds that are not ready, registered and deregistered in batches of 256 with a wait that does not "
         "block between them; per pair of calls.",
         ("n",), (Metric("cpu_ns", "CPU", "ns", axis="ns of CPU time for the two calls"), WALL),
-        _each("n", (1000, 9000)), _each("n", (1000,))),
+        _each("n", (1000, 9000)), _each("n", (1000,)), times=3),
     Workload(
         "accept", "Accept, one request, close",
         "A TCP server of one thread, its client in another process on the other core, 100 connections in flight; "
@@ -96,7 +97,7 @@ WORKLOADS = (
         ("connections",),
         (Metric("cpu_ns", "server CPU", "µs", 1000, axis="µs of the server's CPU time per connection"),
          Metric("wall_ns", "wall clock", "µs", 1000)),
-        _each("connections", (10000,)), _each("connections", (2000,))),
+        _each("connections", (10000,)), _each("connections", (2000,)), times=3),
     Workload(
         "timers", "Timers",
         "N timers outstanding, with random deadlines: what it takes to start, cancel, restart and fire one.",
@@ -117,7 +118,7 @@ WORKLOADS = (
         "Two threads, one wake-up in the air; one way. On one core it is the cost of the calls and of the switch, on "
         "two mostly how long an idle core takes to wake up.",
         ("cores",), (Metric("p50_ns", "p50", "µs", 1000), Metric("p99_ns", "p99", "µs", 1000)),
-        _each("cores", (1, 2), events=20000), _each("cores", (1, 2), events=4000), fixed=("events",)),
+        _each("cores", (1, 2), events=20000), _each("cores", (1, 2), events=4000), times=2, fixed=("events",)),
     Workload(
         "echo", "Echo over TCP",
         "A server of one thread, the same client program for all on the other core: 64 bytes, one request in flight "
@@ -126,7 +127,8 @@ WORKLOADS = (
                                   axis="µs of the server's CPU time per request"),
                            Metric("requests_per_s", "requests per second", "1/s", more=True),
                            Metric("p50_us", "p50", "µs"), Metric("p99_us", "p99", "µs")),
-        _each("connections", (100, 5000), seconds=2), _each("connections", (100,), seconds=1), fixed=("seconds",)),
+        _each("connections", (100, 5000), seconds=1), _each("connections", (100,), seconds=1), times=3,
+        fixed=("seconds",)),
     Workload(
         "memory", "Memory",
         "User-space memory for each descriptor registered (9,000 of them), timer (100,000) and channel (1,000): as "
