@@ -112,7 +112,7 @@ WORKLOADS = (
         ("senders",), (Metric("ns", "per message", "ns"), Metric("latency_p50_ns", "one way, p50", "µs", 1000),
                        Metric("latency_p99_ns", "one way, p99", "µs", 1000),
                        Metric("calls", "system calls per message", "")),
-        _each("senders", (1, 2, 4)), _each("senders", (1, 2))),
+        _each("senders", (1, 2, 4)), _each("senders", (1, 2)), times=3),
     Workload(
         "wake", "Wake: one thread wakes another that waits",
         "Two threads, one wake-up in the air; one way. On one core it is the cost of the calls and of the switch, on "
