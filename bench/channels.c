@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a message to another thread's loop costs, against an eventfd with a locked queue,
- * libuv, libev and a bare lock-free ring. The receiver is on one core, the senders are on
- * another. Each subject in each round, in a process of its own, with a pass to warm up.
+ * What a message to another thread's loop costs, against an eventfd with a locked queue and
+ * a bare lock-free ring. The receiver is on one core, the senders are on another. Each subject
+ * in each round, in a process of its own, with a pass to warm up.
  *
  *   throughput  as fast as it goes: time by the wall, and CPU time of the senders' threads and
  *               of the receiver's, which the machine's other work disturbs less
@@ -28,20 +28,10 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-static const struct subject *const unbounded[] = {
-    &pollux,    &pollux_fenced, &mutex,
-#ifdef BENCH_LIBUV
-    &libuv,
-#endif
-#ifdef BENCH_LIBEV
-    &libev,
-#endif
-    &bare_ring, NULL,
-};
-
+static const struct subject *const unbounded[] = {&pollux, &pollux_fenced, &mutex, &bare_ring, NULL};
 static const struct subject *const bounded[] = {&pollux, &pollux_fenced, &two_conditions, NULL};
 
-enum { SENDERS = 4, SUBJECTS = 8 };
+enum { SENDERS = 4, SUBJECTS = 4 };
 
 /* What is measured, and how it came out, per message. */
 struct task {
@@ -324,16 +314,6 @@ static void show(const struct subject *const *subjects, const char *only, int ro
     forget(&table);
 }
 
-static void print_missing(void)
-{
-#ifndef BENCH_LIBEV
-    printf("libev was not found when this was built\n");
-#endif
-#ifndef BENCH_LIBUV
-    printf("libuv was not found when this was built\n");
-#endif
-}
-
 int main(int argc, char **argv)
 {
     uint64_t messages = 1000000, single = 20000;
@@ -365,7 +345,6 @@ int main(int argc, char **argv)
         rounds = 999;
     messages -= messages % SENDERS;
     choose_cores("senders and receiver");
-    print_missing();
     printf("ns per message: median of %d rounds (quartiles), and the ratio to the first line\n\n", rounds);
     for (size_t bytes = 8; bytes <= 64; bytes += 56)
         for (int many = 1; many <= SENDERS; many *= 2) {

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Pollux' channels are measured against. Three wake their loop in different ways for the
- * same locked queue, of which the receiver takes all that is there at once; one has a
- * lock-free ring; one has conditions, and no loop.
+ * What Pollux' channels are measured against: a locked queue, of which the receiver takes all
+ * that is there at once; a lock-free ring; and one with conditions, and no loop.
  */
 #include "subject.h"
-
-#ifdef BENCH_LIBEV
-#include <ev.h>
-#endif
-#ifdef BENCH_LIBUV
-#include <uv.h>
-#endif
 
 #include <sched.h>
 #include <sys/epoll.h>
@@ -159,121 +151,6 @@ static const struct subject mutex = {
     .receive = mutex_receive,
     .close = mutex_close,
 };
-
-/* ---- libuv: uv_async_send after each message, which it coalesces ---- */
-
-#ifdef BENCH_LIBUV
-static uv_loop_t libuv_loop;
-static uv_async_t libuv_async;
-static uint64_t libuv_left;
-
-static void libuv_woken(uv_async_t *async)
-{
-    uint64_t count = queue_take();
-    libuv_left -= count < libuv_left ? count : libuv_left;
-    if (libuv_left == 0)
-        uv_stop(async->loop);
-}
-
-static void libuv_open(size_t size, size_t bound)
-{
-    (void)bound;
-    queue_open(size);
-    if (uv_loop_init(&libuv_loop) < 0 || uv_async_init(&libuv_loop, &libuv_async, libuv_woken) < 0)
-        bench_die("libuv", 0);
-}
-
-static void libuv_send(uint64_t first, uint64_t count)
-{
-    struct letter letter = {{0}};
-    for (uint64_t i = 0; i < count; i++) {
-        letter.words[0] = first + i;
-        queue_put(&letter);
-        uv_async_send(&libuv_async);
-    }
-}
-
-static void libuv_receive(uint64_t count)
-{
-    libuv_left = count;
-    uv_run(&libuv_loop, UV_RUN_DEFAULT);
-}
-
-static void libuv_close(void)
-{
-    uv_close((uv_handle_t *)&libuv_async, NULL);
-    uv_run(&libuv_loop, UV_RUN_DEFAULT);
-    uv_loop_close(&libuv_loop);
-    queue_close();
-}
-
-static const struct subject libuv = {
-    .name = "libuv",
-    .open = libuv_open,
-    .send = libuv_send,
-    .receive = libuv_receive,
-    .close = libuv_close,
-};
-#endif
-
-/* ---- libev: ev_async_send after each message, which it coalesces ---- */
-
-#ifdef BENCH_LIBEV
-static struct ev_loop *libev_loop;
-static ev_async libev_async;
-static uint64_t libev_left;
-
-static void libev_woken(struct ev_loop *loop, ev_async *async, int events)
-{
-    (void)async, (void)events;
-    uint64_t count = queue_take();
-    libev_left -= count < libev_left ? count : libev_left;
-    if (libev_left == 0)
-        ev_break(loop, EVBREAK_ONE);
-}
-
-static void libev_open(size_t size, size_t bound)
-{
-    (void)bound;
-    queue_open(size);
-    libev_loop = ev_loop_new(EVBACKEND_EPOLL);
-    if (!libev_loop)
-        bench_die("libev", 0);
-    ev_async_init(&libev_async, libev_woken);
-    ev_async_start(libev_loop, &libev_async);
-}
-
-static void libev_send(uint64_t first, uint64_t count)
-{
-    struct letter letter = {{0}};
-    for (uint64_t i = 0; i < count; i++) {
-        letter.words[0] = first + i;
-        queue_put(&letter);
-        ev_async_send(libev_loop, &libev_async);
-    }
-}
-
-static void libev_receive(uint64_t count)
-{
-    libev_left = count;
-    ev_run(libev_loop, 0);
-}
-
-static void libev_close(void)
-{
-    ev_async_stop(libev_loop, &libev_async);
-    ev_loop_destroy(libev_loop);
-    queue_close();
-}
-
-static const struct subject libev = {
-    .name = "libev",
-    .open = libev_open,
-    .send = libev_send,
-    .receive = libev_receive,
-    .close = libev_close,
-};
-#endif
 
 /* ---- A lock-free ring, a flag that says who sleeps, an edge-triggered eventfd that nobody reads ---- */
 
