@@ -90,6 +90,14 @@ static inline int bench_argument(int argc, char **argv, int *at)
     return (int)value;
 }
 
+static inline void *bench_array(int count, size_t size)
+{
+    void *array = calloc((size_t)count, size);
+    if (!array)
+        bench_die("calloc", ENOMEM);
+    return array;
+}
+
 /* Raises the soft limit of descriptors; says whether that many are to be had. */
 static inline int bench_descriptors(int wanted)
 {

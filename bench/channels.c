@@ -156,7 +156,7 @@ static void run(const struct subject *subject, const struct task *task, struct r
 {
     *result = (struct result){{0}};
     if (task->one_core) {
-        receiver.delays = peer_memory(NULL, task->messages * sizeof *receiver.delays);
+        receiver.delays = bench_array((int)task->messages, sizeof *receiver.delays);
         sem_init(&receiver.answer, 0, 0);
     }
     pin(cores[0]);
@@ -233,7 +233,7 @@ static void measure(struct table *table, const struct task *task)
     int subjects = 0;
     for (; table->subjects[subjects]; subjects++)
         for (int figure = 0; figure < FIGURES; figure++)
-            table->values[subjects][figure] = peer_memory(NULL, (size_t)table->rounds * sizeof(double));
+            table->values[subjects][figure] = bench_array(table->rounds, sizeof(double));
     for (int round = 0; round < table->rounds; round++)
         for (int turn = 0; turn < subjects; turn++) {
             int i = (round % 2 ? subjects - 1 - turn + round : turn + round) % subjects;

@@ -79,7 +79,7 @@ static void measure(int count, int rounds, bool shuffled, const char *only)
     if (repeat > 10)
         repeat = 10;
     for (int i = 0; i < SUBJECTS; i++) {
-        values[i] = subject_array(OPERATIONS * rounds, sizeof *values[i]);
+        values[i] = bench_array(OPERATIONS * rounds, sizeof *values[i]);
         able[i] = (!only || i == 0 || strcmp(only, subjects[i]->name) == 0) &&
                   (!subjects[i]->most || count <= subjects[i]->most);
     }
@@ -121,7 +121,7 @@ static void print_late(const char *name, double *values, int count, int early)
 
 static int late(int count)
 {
-    double *values = subject_array(2 * count, sizeof *values);
+    double *values = bench_array(2 * count, sizeof *values);
     uint64_t seed = 0x9e3779b97f4a7c15u;
     int early[2] = {0, 0};
     plx_poller *poller;

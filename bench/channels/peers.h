@@ -176,7 +176,7 @@ static void ring_open(size_t size, size_t bound)
     (void)bound;
     ring.size = size;
     ring.stride = sizeof(uint64_t) + size;
-    ring.cells = peer_memory(NULL, RING_CELLS * ring.stride);
+    ring.cells = bench_array(RING_CELLS, ring.stride);
     for (uint64_t i = 0; i < RING_CELLS; i++)
         atomic_init(ring_turn(i), i);
     eventfd_open(EPOLLIN | EPOLLET);
@@ -269,8 +269,8 @@ static void conditions_open(size_t size, size_t bound)
 {
     conditions.size = size;
     conditions.bound = bound;
-    conditions.cells = peer_memory(NULL, bound * size);
-    conditions.taken = peer_memory(NULL, bound * size);
+    conditions.cells = bench_array((int)bound, size);
+    conditions.taken = bench_array((int)bound, size);
 }
 
 static void conditions_send(uint64_t first, uint64_t count)

@@ -97,8 +97,8 @@ static inline void *channels_send(void *pointer)
  */
 static inline double channels_pass(const struct channels *channels, uint64_t messages)
 {
-    struct channels_side *sides = peer_array(peer.senders, sizeof *sides);
-    pthread_t *threads = peer_array(peer.senders, sizeof *threads);
+    struct channels_side *sides = bench_array(peer.senders, sizeof *sides);
+    pthread_t *threads = bench_array(peer.senders, sizeof *threads);
     uint64_t each = messages / (uint64_t)peer.senders, calls = 0;
     messages = each * (uint64_t)peer.senders;
     inbox.left = messages;
@@ -151,7 +151,7 @@ static inline void *channels_ping(void *pointer)
 static inline double *channels_latency(const struct channels *channels, int count)
 {
     int warm = count / 4;
-    double *delays = peer_array(warm + count, sizeof *delays);
+    double *delays = bench_array(warm + count, sizeof *delays);
     struct channels_side side = {.channels = channels, .count = (uint64_t)(warm + count)};
     pthread_t thread;
     inbox.delays = delays;

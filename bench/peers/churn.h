@@ -29,7 +29,7 @@ static inline void churn_open(int argc, char **argv, const char *system)
     peer_open(argc, argv, defaults, (struct peer){.n = 300, .events = 3000});
     if (!bench_descriptors(peer.n + 32))
         peer_cannot("the limit of open descriptors is too low");
-    churn_fds = peer_array(peer.n, sizeof *churn_fds);
+    churn_fds = bench_array(peer.n, sizeof *churn_fds);
     for (int i = 0; i < peer.n; i++)
         if ((churn_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
             bench_die("eventfd", errno);

@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 {
     churn_open(argc, argv, "libev");
     loop = ev_loop_new(EVBACKEND_EPOLL);
-    watchers = peer_array(peer.n, sizeof *watchers);
+    watchers = bench_array(peer.n, sizeof *watchers);
     if (!loop)
         bench_die("ev_loop_new", 0);
     for (int i = 0; i < peer.n; i++)

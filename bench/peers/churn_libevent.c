@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 {
     churn_open(argc, argv, "libevent");
     base = event_base_new();
-    events = peer_array(peer.n, sizeof *events);
+    events = bench_array(peer.n, sizeof *events);
     if (!base)
         bench_die("event_base_new", 0);
     for (int i = 0; i < peer.n; i++)

@@ -33,7 +33,7 @@ static void drop(int first, int count)
 int main(int argc, char **argv)
 {
     churn_open(argc, argv, "libuv");
-    handles = peer_array(peer.n, sizeof *handles);
+    handles = bench_array(peer.n, sizeof *handles);
     bench_need(uv_loop_init(&loop), "uv_loop_init");
     for (int i = 0; i < peer.n; i++)
         bench_need(uv_poll_init(&loop, &handles[i], churn_fds[i]), "uv_poll_init");

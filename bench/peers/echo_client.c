@@ -145,8 +145,8 @@ static int compare(const void *left, const void *right)
 
 static void echo(void)
 {
-    latencies = peer_array((int)(peer.seconds * LATENCIES_PER_SECOND), sizeof *latencies);
-    connections = peer_array(peer.connections, sizeof *connections);
+    latencies = bench_array((int)(peer.seconds * LATENCIES_PER_SECOND), sizeof *latencies);
+    connections = bench_array(peer.connections, sizeof *connections);
     for (int i = 0; i < peer.connections; i++)
         connection_open(&connections[i]);
     for (int i = 0; i < peer.connections; i++)
@@ -212,7 +212,7 @@ static void accept_run(int total)
 
 static void accept_all(void)
 {
-    connections = peer_array(IN_FLIGHT, sizeof *connections);
+    connections = bench_array(IN_FLIGHT, sizeof *connections);
     accept_run(peer.connections / 8);
     double wall = bench_clock(CLOCK_MONOTONIC), cpu = bench_clock(server_clock);
     accept_run(peer.connections);

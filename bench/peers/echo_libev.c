@@ -21,7 +21,7 @@ static void accept_some(struct ev_loop *loop, ev_io *listener, int events)
     int fd;
     (void)listener, (void)events;
     while ((fd = server_accept()) >= 0) {
-        ev_io *watcher = peer_array(1, sizeof *watcher);
+        ev_io *watcher = bench_array(1, sizeof *watcher);
         ev_io_init(watcher, serve, fd, EV_READ);
         ev_io_start(loop, watcher);
     }

@@ -25,7 +25,7 @@ static void accept_some(evutil_socket_t listener, short what, void *argument)
     int fd;
     (void)listener, (void)what, (void)argument;
     while ((fd = server_accept()) >= 0) {
-        struct event *event = peer_array(1, sizeof *event);
+        struct event *event = bench_array(1, sizeof *event);
         event_assign(event, base, fd, EV_READ | EV_PERSIST, serve, event);
         if (event_add(event, NULL) < 0)
             bench_die("event_add", 0);

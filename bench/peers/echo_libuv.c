@@ -44,7 +44,7 @@ static void got(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 
 static void accept_one(uv_stream_t *listener, int status)
 {
-    struct connection *connection = peer_array(1, sizeof *connection);
+    struct connection *connection = bench_array(1, sizeof *connection);
     bench_need(status, "uv_listen");
     bench_need(uv_tcp_init(listener->loop, &connection->stream), "uv_tcp_init");
     connection->stream.data = connection;

@@ -93,7 +93,7 @@ static inline void keep_memory(const struct keep *keep)
 {
     int counts[] = {peer.n, peer.events, 1000};
     static const char *const names[] = {"descriptor", "timer", "channel"};
-    int *fds = peer_array(peer.n, sizeof *fds);
+    int *fds = bench_array(peer.n, sizeof *fds);
     if (keep->most_timers && counts[1] > keep->most_timers)
         counts[1] = keep->most_timers;
     if (!bench_descriptors(counts[0] + (keep->most_timers ? counts[1] + counts[2] : 0) + 32))

@@ -33,7 +33,7 @@ static void descriptors(const int *fds, int count)
 static void timers(int count)
 {
     struct itimerspec due = {.it_value.tv_sec = HOUR};
-    int *fds = peer_array(count, sizeof *fds);
+    int *fds = bench_array(count, sizeof *fds);
     for (int i = 0; i < count; i++) {
         fds[i] = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
         watch(fds[i]);
@@ -46,7 +46,7 @@ static void channels(int count)
     struct channel {
         struct queue queue;
         int wake;
-    } *all = peer_array(count, sizeof *all);
+    } *all = bench_array(count, sizeof *all);
     for (int i = 0; i < count; i++) {
         queue_open(&all[i].queue, CHANNEL_ROOM);
         watch(all[i].wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));

@@ -32,7 +32,7 @@ static void open_loop(void)
 
 static void descriptors(const int *fds, int count)
 {
-    ev_io *watchers = peer_array(count, sizeof *watchers);
+    ev_io *watchers = bench_array(count, sizeof *watchers);
     for (int i = 0; i < count; i++) {
         ev_io_init(&watchers[i], ready, fds[i], EV_READ);
         ev_io_start(loop, &watchers[i]);
@@ -41,7 +41,7 @@ static void descriptors(const int *fds, int count)
 
 static void timers(int count)
 {
-    ev_timer *all = peer_array(count, sizeof *all);
+    ev_timer *all = bench_array(count, sizeof *all);
     for (int i = 0; i < count; i++) {
         ev_timer_init(&all[i], due, HOUR, 0.);
         ev_timer_start(loop, &all[i]);
@@ -53,7 +53,7 @@ static void channels(int count)
     struct channel {
         struct queue queue;
         ev_async wake;
-    } *all = peer_array(count, sizeof *all);
+    } *all = bench_array(count, sizeof *all);
     for (int i = 0; i < count; i++) {
         queue_open(&all[i].queue, CHANNEL_ROOM);
         ev_async_init(&all[i].wake, woken);

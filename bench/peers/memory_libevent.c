@@ -21,7 +21,7 @@ static void open_loop(void)
 
 static void descriptors(const int *fds, int count)
 {
-    struct event *events = peer_array(count, sizeof *events);
+    struct event *events = bench_array(count, sizeof *events);
     for (int i = 0; i < count; i++) {
         event_assign(&events[i], base, fds[i], EV_READ | EV_PERSIST, ready, NULL);
         event_add(&events[i], NULL);
@@ -30,7 +30,7 @@ static void descriptors(const int *fds, int count)
 
 static void timers(int count)
 {
-    struct event *events = peer_array(count, sizeof *events);
+    struct event *events = bench_array(count, sizeof *events);
     for (int i = 0; i < count; i++) {
         evtimer_assign(&events[i], base, ready, NULL);
         evtimer_add(&events[i], &(struct timeval){.tv_sec = HOUR});
@@ -42,7 +42,7 @@ static void channels(int count)
     struct channel {
         struct queue queue;
         struct event wake;
-    } *all = peer_array(count, sizeof *all);
+    } *all = bench_array(count, sizeof *all);
     for (int i = 0; i < count; i++) {
         queue_open(&all[i].queue, CHANNEL_ROOM);
         event_assign(&all[i].wake, base, -1, EV_PERSIST, ready, NULL);

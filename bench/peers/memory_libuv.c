@@ -28,7 +28,7 @@ static void open_loop(void)
 
 static void descriptors(const int *fds, int count)
 {
-    uv_poll_t *handles = peer_array(count, sizeof *handles);
+    uv_poll_t *handles = bench_array(count, sizeof *handles);
     for (int i = 0; i < count; i++) {
         bench_need(uv_poll_init(&loop, &handles[i], fds[i]), "uv_poll_init");
         bench_need(uv_poll_start(&handles[i], UV_READABLE, ready), "uv_poll_start");
@@ -37,7 +37,7 @@ static void descriptors(const int *fds, int count)
 
 static void timers(int count)
 {
-    uv_timer_t *all = peer_array(count, sizeof *all);
+    uv_timer_t *all = bench_array(count, sizeof *all);
     for (int i = 0; i < count; i++) {
         bench_need(uv_timer_init(&loop, &all[i]), "uv_timer_init");
         bench_need(uv_timer_start(&all[i], due, HOUR * 1000, 0), "uv_timer_start");
@@ -49,7 +49,7 @@ static void channels(int count)
     struct channel {
         struct queue queue;
         uv_async_t wake;
-    } *all = peer_array(count, sizeof *all);
+    } *all = bench_array(count, sizeof *all);
     for (int i = 0; i < count; i++) {
         queue_open(&all[i].queue, CHANNEL_ROOM);
         bench_need(uv_async_init(&loop, &all[i].wake, woken), "uv_async_init");

@@ -21,7 +21,7 @@ static void descriptors(const int *fds, int count)
 
 static void timers(int count)
 {
-    plx_timer *all = peer_array(count, sizeof *all);
+    plx_timer *all = bench_array(count, sizeof *all);
     for (int i = 0; i < count; i++)
         bench_need(plx_timer_start(registry, (plx_token)i, PLX_SEC(HOUR), 0, &all[i]), "plx_timer_start");
 }
@@ -31,7 +31,7 @@ static void channels(int count)
     struct channel {
         plx_sender *sender;
         plx_receiver *receiver;
-    } *all = peer_array(count, sizeof *all);
+    } *all = bench_array(count, sizeof *all);
     for (int i = 0; i < count; i++)
         bench_need(
             plx_channel_open(registry, (plx_token)i, sizeof(uint64_t), &all[i].sender, &all[i].receiver),

@@ -31,14 +31,6 @@ static inline _Noreturn void peer_cannot(const char *reason)
     exit(77);
 }
 
-static inline void *peer_array(int count, size_t size)
-{
-    void *array = calloc((size_t)count, size);
-    if (!array)
-        bench_die("peer", ENOMEM);
-    return array;
-}
-
 /* ---- Cores ---- */
 
 static cpu_set_t peer_cores;

@@ -37,9 +37,9 @@ static inline void ring_open(int argc, char **argv, const char *system)
     if (!bench_descriptors((peer.eventfd ? 1 : 2) * peer.n + 32))
         peer_cannot("the limit of open descriptors is too low");
     ring.width = peer.eventfd ? 8 : 1;
-    ring.pairs = peer_array(peer.n, sizeof *ring.pairs);
-    ring.ends = peer_array(peer.n, sizeof *ring.ends);
-    int *order = peer_array(peer.n, sizeof *order);
+    ring.pairs = bench_array(peer.n, sizeof *ring.pairs);
+    ring.ends = bench_array(peer.n, sizeof *ring.ends);
+    int *order = bench_array(peer.n, sizeof *order);
 
     for (int i = 0; i < peer.n; i++) {
         int ends[2];

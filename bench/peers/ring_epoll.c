@@ -36,7 +36,7 @@ int main(int argc, char **argv)
     ring_open(argc, argv, "epoll");
     interest = flags[peer.mode];
     capacity = peer.a < 256 ? 256 : peer.a;
-    events = peer_array(capacity, sizeof *events);
+    events = bench_array(capacity, sizeof *events);
     epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         bench_die("epoll_create1", errno);

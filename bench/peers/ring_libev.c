@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     if (peer.mode != LEVEL)
         peer_cannot("libev knows level alone");
     loop = ev_loop_new(EVBACKEND_EPOLL);
-    ev_io *watchers = peer_array(peer.n, sizeof *watchers);
+    ev_io *watchers = bench_array(peer.n, sizeof *watchers);
     if (!loop)
         bench_die("ev_loop_new", 0);
     for (int i = 0; i < peer.n; i++) {

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
     if (peer.mode == EDGE && peer.a > MOST)
         peer_cannot("libevent takes at most 4,096 events from a wait");
     base = event_base_new();
-    events = peer_array(peer.n, sizeof *events);
+    events = bench_array(peer.n, sizeof *events);
     if (!base)
         bench_die("event_base_new", 0);
     for (int i = 0; i < peer.n; i++) {

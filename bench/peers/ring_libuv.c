@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     ring_open(argc, argv, "libuv");
     if (peer.mode != LEVEL)
         peer_cannot("libuv knows level alone");
-    uv_poll_t *handles = peer_array(peer.n, sizeof *handles);
+    uv_poll_t *handles = bench_array(peer.n, sizeof *handles);
     bench_need(uv_loop_init(&loop), "uv_loop_init");
     for (int i = 0; i < peer.n; i++) {
         bench_need(uv_poll_init(&loop, &handles[i], ring.pairs[i].in), "uv_poll_init");

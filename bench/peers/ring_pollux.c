@@ -35,7 +35,7 @@ int main(int argc, char **argv)
         peer_cannot("this backend does not have this mode");
     /* A place more: Pollux may keep one for its own kinds of event. */
     capacity = peer.a < 256 ? 256 : peer.a + 1;
-    events = peer_array(capacity, sizeof *events);
+    events = bench_array(capacity, sizeof *events);
     for (int i = 0; i < peer.n; i++)
         bench_need(plx_register(registry, ring.pairs[i].in, (plx_token)i, interest), "plx_register");
     ring_measure(run);

@@ -74,7 +74,7 @@ static inline void wake_measure(const struct wake *way)
     pthread_t far;
     wake_way = way;
     wake_rounds = (uint64_t)(warm + peer.events);
-    wake_delays = peer_array(warm + peer.events, sizeof *wake_delays);
+    wake_delays = bench_array(warm + peer.events, sizeof *wake_delays);
     if (pthread_create(&far, NULL, wake_far, NULL) != 0)
         bench_die("pthread_create", EAGAIN);
     peer_pin(0);

@@ -31,7 +31,7 @@ static bool libev_open(int count)
 {
     ev_set_allocator(libev_allocate);
     libev_loop = ev_loop_new(EVBACKEND_EPOLL);
-    libev_timers = subject_array(count, sizeof *libev_timers);
+    libev_timers = bench_array(count, sizeof *libev_timers);
     for (int i = 0; i < count; i++)
         ev_init(&libev_timers[i], libev_fired);
     return libev_loop != NULL;

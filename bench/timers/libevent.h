@@ -62,7 +62,7 @@ static bool libevent_open(int count)
     if (strncmp(event_get_version(), "2.", 2) != 0)
         bench_die("this is not libevent", 0);
     libevent_base = event_base_new();
-    libevent_timers = subject_array(count, sizeof *libevent_timers);
+    libevent_timers = bench_array(count, sizeof *libevent_timers);
     for (int i = 0; i < count; i++)
         evtimer_assign(&libevent_timers[i], libevent_base, libevent_fired, NULL);
     event_assign(&libevent_trigger, libevent_base, -1, 0, libevent_triggered, NULL);

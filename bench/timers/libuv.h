@@ -22,7 +22,7 @@ static union delay libuv_delay(plx_nanos nanos)
 
 static bool libuv_open(int count)
 {
-    libuv_timers = subject_array(count, sizeof *libuv_timers);
+    libuv_timers = bench_array(count, sizeof *libuv_timers);
     libuv_count = count;
     if (uv_loop_init(&libuv_loop) < 0)
         return false;

@@ -21,11 +21,11 @@ static inline void plan_open(struct plan *plan, int count, int rounds, bool shuf
 {
     uint64_t seed = 0x9e3779b97f4a7c15u;
     *plan = (struct plan){.count = count, .rounds = rounds, .shuffled = shuffled};
-    plan->order = subject_array(count, sizeof *plan->order);
-    plan->first = subject_array(count, sizeof *plan->first);
-    plan->second = subject_array(count, sizeof *plan->second);
-    plan->soon = subject_array(count, sizeof *plan->soon);
-    plan->delays = subject_array(count, sizeof *plan->delays);
+    plan->order = bench_array(count, sizeof *plan->order);
+    plan->first = bench_array(count, sizeof *plan->first);
+    plan->second = bench_array(count, sizeof *plan->second);
+    plan->soon = bench_array(count, sizeof *plan->soon);
+    plan->delays = bench_array(count, sizeof *plan->delays);
     for (int i = 0; i < count; i++) {
         plan->order[i] = (uint32_t)i;
         plan->first[i] = PLX_SEC(1) + (plx_nanos)(bench_random(&seed) % (uint64_t)PLX_SEC(59));

@@ -13,7 +13,7 @@ static bool pollux_open_clock(int count, plx_clock clock)
     plx_options options = {.clock = clock, .allocator = &allocator};
     bench_need(plx_poller_open(&pollux_poller, &options), "plx_poller_open");
     pollux_registry = plx_poller_registry(pollux_poller);
-    pollux_timers = subject_array(count, sizeof *pollux_timers);
+    pollux_timers = bench_array(count, sizeof *pollux_timers);
     return true;
 }
 

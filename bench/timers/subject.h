@@ -40,14 +40,6 @@ struct subject {
     struct bench_memory *memory; /* what the library holds */
 };
 
-static inline void *subject_array(int count, size_t size)
-{
-    void *array = calloc((size_t)count, size);
-    if (!array)
-        bench_die("timers", ENOMEM);
-    return array;
-}
-
 /* Timers that fired, where each calls a function. */
 static int subject_fired;
 

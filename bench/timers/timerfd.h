@@ -19,7 +19,7 @@ static bool timerfd_open(int count)
 {
     if (!bench_descriptors(count + 32) || (timerfd_epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
         return false;
-    timerfd_fds = subject_array(count, sizeof *timerfd_fds);
+    timerfd_fds = bench_array(count, sizeof *timerfd_fds);
     return true;
 }
 
