@@ -191,9 +191,7 @@ static double measure_once(const struct competitor *who, const struct work *work
 static void measure(const struct work *work, const struct set *set, int rounds)
 {
     const struct competitor *slots[3] = {&direct, &pollux, &direct};
-    double *values = calloc((size_t)rounds * 5, sizeof *values);
-    if (!values)
-        bench_die("churn", ENOMEM);
+    double *values = bench_array(rounds, 5 * sizeof *values);
     if (work->ready)
         set_make_ready(set, 1);
     for (int round = 0; round < rounds; round++) {
@@ -241,9 +239,7 @@ int main(int argc, char **argv)
         return 77;
     if (!bench_descriptors(count + 32))
         bench_die("the limit of open descriptors is too low", 0);
-    struct set set = {calloc((size_t)count, sizeof(int)), count};
-    if (!set.fds)
-        bench_die("churn", ENOMEM);
+    struct set set = {bench_array(count, sizeof(int)), count};
     for (int i = 0; i < count; i++)
         if ((set.fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
             bench_die("eventfd", errno);

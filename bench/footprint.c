@@ -48,9 +48,7 @@ static void print(const char *what, int count, size_t bytes, size_t pages, int b
 
 static void *array(int count, size_t size)
 {
-    void *items = calloc((size_t)count, size);
-    if (!items)
-        bench_die("footprint", ENOMEM);
+    void *items = bench_array(count, size);
     memset(items, 1, (size_t)count * size); /* resident before the count begins */
     return items;
 }

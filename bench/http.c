@@ -182,10 +182,10 @@ static size_t client_learn(const struct client *client)
 static void client_open(struct client *client, const struct server *server, int work, int count)
 {
     *client = (struct client){.server = server, .work = work, .count = count};
-    client->peers = calloc((size_t)count, sizeof *client->peers);
+    client->peers = bench_array(count, sizeof *client->peers);
     client->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!client->peers || client->epoll < 0)
-        bench_die("client", ENOMEM);
+    if (client->epoll < 0)
+        bench_die("epoll_create1", errno);
     for (int i = 0; i < count; i++)
         client->peers[i].fd = -1;
     client->answer = client_learn(client);
@@ -235,9 +235,7 @@ enum { SLOTS = 4 }; /* epoll, the subject, and both again */
 
 static void print_row(const char *name, double *values[SLOTS], int rounds)
 {
-    double *derived = calloc((size_t)rounds * 3, sizeof *derived);
-    if (!derived)
-        bench_die("http", ENOMEM);
+    double *derived = bench_array(rounds, 3 * sizeof *derived);
     double *ratio = derived, *epoll = derived + rounds, *subject = derived + 2 * rounds;
     for (int i = 0; i < rounds; i++) {
         ratio[i] = (values[1][i] + values[3][i]) / (values[0][i] + values[2][i]);
@@ -261,10 +259,8 @@ static void measure(const struct plan *plan, int work)
     static const char *const names[WORKS][2] = {{"a request, kept", "  with its client"},
                                                 {"a connection, new", "  with its client"}};
     int rounds = plan->rounds;
-    double *values = calloc((size_t)rounds * 2 * SLOTS, sizeof *values);
+    double *values = bench_array(rounds, 2 * SLOTS * sizeof *values);
     double *server[SLOTS], *both[SLOTS];
-    if (!values)
-        bench_die("http", ENOMEM);
     for (int i = 0; i < SLOTS; i++) {
         server[i] = values + i * rounds;
         both[i] = values + (SLOTS + i) * rounds;

@@ -278,9 +278,7 @@ int main(int argc, char **argv)
             usage();
     }
 
-    double *nanos = calloc((size_t)repeat * WAYS, sizeof *nanos);
-    if (!nanos)
-        bench_die("pingpong", ENOMEM);
+    double *nanos = bench_array(repeat, WAYS * sizeof *nanos);
     struct score last[WAYS] = {{0}};
     for (int k = 0; k < repeat; k++)
         for (int i = 0; i < WAYS; i++) {

@@ -47,12 +47,9 @@ struct ring {
 static void ring_open(struct ring *ring, int count, int eventfds)
 {
     *ring = (struct ring){.count = count, .width = eventfds ? 8 : 1};
-    ring->pairs = calloc((size_t)count, sizeof *ring->pairs);
-    ring->ends = calloc((size_t)count, sizeof *ring->ends);
-    int *order = calloc((size_t)count, sizeof *order);
-    if (!ring->pairs || !ring->ends || !order)
-        bench_die("ring", ENOMEM);
-
+    ring->pairs = bench_array(count, sizeof *ring->pairs);
+    ring->ends = bench_array(count, sizeof *ring->ends);
+    int *order = bench_array(count, sizeof *order);
     for (int i = 0; i < count; i++) {
         int ends[2];
         if (eventfds)
@@ -146,9 +143,9 @@ static void *direct_open(const struct ring *ring, enum mode mode, int capacity)
     if (!self)
         bench_die("direct", ENOMEM);
     *self = (struct direct){.ring = ring, .capacity = capacity, .mode = mode, .interest = flags[mode]};
-    self->events = calloc((size_t)capacity, sizeof *self->events);
+    self->events = bench_array(capacity, sizeof *self->events);
     self->fd = epoll_create1(EPOLL_CLOEXEC);
-    if (!self->events || self->fd < 0)
+    if (self->fd < 0)
         bench_die("epoll_create1", errno);
     for (int i = 0; i < ring->count; i++) {
         struct epoll_event event = {.events = self->interest, .data.u32 = (uint32_t)i};
@@ -216,9 +213,7 @@ static struct pollux *pollux_open(const struct ring *ring, enum mode mode, int c
     if (!self)
         bench_die("pollux", ENOMEM);
     *self = (struct pollux){.ring = ring, .capacity = capacity, .mode = mode, .interest = flags[mode]};
-    self->events = calloc((size_t)capacity, sizeof *self->events);
-    if (!self->events)
-        bench_die("pollux", ENOMEM);
+    self->events = bench_array(capacity, sizeof *self->events);
     bench_need(plx_poller_open(&self->poller, options), "plx_poller_open");
     self->registry = plx_poller_registry(self->poller);
     return self;
@@ -373,9 +368,7 @@ static void measure(const struct plan *plan, const struct ring *ring, enum mode 
 {
     int rounds = plan->rounds;
     int slots = mode == EDGE && subject == &competitors[POLLUX_URING] ? SLOTS : SLOTS - 1;
-    double *values = calloc((size_t)rounds * 2 * SLOTS, sizeof *values);
-    if (!values)
-        bench_die("measure", ENOMEM);
+    double *values = bench_array(rounds, 2 * SLOTS * sizeof *values);
     double *nanos[SLOTS], *ratio = values + SLOTS * rounds, *noise = ratio + rounds, *level = noise + rounds;
     struct tally tally = {0};
 
