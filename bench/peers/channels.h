@@ -79,7 +79,7 @@ static inline int channels_counter(void)
 static inline void *channels_send(void *pointer)
 {
     struct channels_side *side = pointer;
-    peer_pin(1);
+    pin(cores[1]);
     int counter = channels_counter();
     uint64_t before = counter < 0 ? 0 : calls_read(counter);
     side->start = bench_clock(CLOCK_MONOTONIC);
@@ -109,7 +109,7 @@ static inline double channels_pass(const struct channels *channels, uint64_t mes
         if (pthread_create(&threads[i], NULL, channels_send, &sides[i]) != 0)
             bench_die("pthread_create", EAGAIN);
     }
-    peer_pin(0);
+    pin(cores[0]);
     int counter = channels_counter();
     uint64_t before = counter < 0 ? 0 : calls_read(counter);
     double start = bench_clock(CLOCK_MONOTONIC);
@@ -138,7 +138,7 @@ static inline double channels_pass(const struct channels *channels, uint64_t mes
 static inline void *channels_ping(void *pointer)
 {
     struct channels_side *side = pointer;
-    peer_pin(peer.cores - 1);
+    pin(cores[peer.cores - 1]);
     for (uint64_t i = 0; i < side->count; i++) {
         side->channels->send((uint64_t)bench_clock(CLOCK_MONOTONIC), 1);
         while (sem_wait(&inbox.answer) < 0)

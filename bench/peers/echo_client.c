@@ -254,8 +254,8 @@ int main(int argc, char **argv)
     epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         bench_die("epoll_create1", errno);
-    peer_find_cores();
-    peer_pin(1);
+    find_cores();
+    pin(cores[1]);
     if (strcmp(peer.workload, "accept") == 0)
         accept_all();
     else

@@ -7,8 +7,8 @@
 #define POLLUX_BENCH_PEER_H
 
 #include "../bench.h"
+#include "../cores.h"
 
-#include <sched.h>
 #include <stdbool.h>
 
 enum peer_mode { LEVEL, EDGE, ONESHOT };
@@ -29,33 +29,6 @@ static inline _Noreturn void peer_cannot(const char *reason)
 {
     fprintf(stderr, "%s_%s: %s\n", peer.workload, peer.system, reason);
     exit(77);
-}
-
-/* ---- Cores ---- */
-
-static cpu_set_t peer_cores;
-
-/* Once, before any thread is moved. */
-static inline void peer_find_cores(void)
-{
-    if (sched_getaffinity(0, sizeof peer_cores, &peer_cores) < 0)
-        bench_die("sched_getaffinity", errno);
-}
-
-/* Moves the calling thread to the first or the second of the cores that the program has. */
-static inline void peer_pin(int which)
-{
-    cpu_set_t one;
-    int last = -1;
-    for (int core = 0; core < CPU_SETSIZE && which >= 0; core++)
-        if (CPU_ISSET((size_t)core, &peer_cores)) {
-            last = core;
-            which--;
-        }
-    CPU_ZERO(&one);
-    CPU_SET((size_t)last, &one);
-    if (sched_setaffinity(0, sizeof one, &one) < 0)
-        bench_die("sched_setaffinity", errno);
 }
 
 /* ---- Arguments ---- */
@@ -111,7 +84,7 @@ static inline void peer_open(int argc, char **argv, struct peer defaults, struct
             defaults.smoke = true;
         }
     peer = defaults;
-    peer_find_cores();
+    find_cores();
     for (int i = 1; i < argc; i++) {
         int *number = peer_number(argv[i]);
         if (number)

@@ -98,7 +98,7 @@ static inline void server_start_client(void)
         server_exec_client();
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
-    peer_pin(0);
+    pin(cores[0]);
 }
 
 /* After the loop. */

@@ -63,7 +63,7 @@ static inline void wake_open(int argc, char **argv, const char *system)
 
 static inline void *wake_far(void *unused)
 {
-    peer_pin(peer.cores - 1);
+    pin(cores[peer.cores - 1]);
     wake_way->run(1);
     return unused;
 }
@@ -77,7 +77,7 @@ static inline void wake_measure(const struct wake *way)
     wake_delays = bench_array(warm + peer.events, sizeof *wake_delays);
     if (pthread_create(&far, NULL, wake_far, NULL) != 0)
         bench_die("pthread_create", EAGAIN);
-    peer_pin(0);
+    pin(cores[0]);
     wake_throw(1, 1);
     way->run(0);
     pthread_join(far, NULL);
