@@ -108,6 +108,10 @@ static inline void peer_open(int argc, char **argv, struct peer defaults, struct
             exit(2);
         }
     }
+    if (peer.cores > 2) {
+        fprintf(stderr, "--cores wants 1 or 2\n");
+        exit(2);
+    }
     if (peer.backend && strcmp(peer.system, "pollux") != 0)
         peer_cannot("Pollux alone has backends to choose from");
 }

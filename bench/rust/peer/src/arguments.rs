@@ -60,7 +60,7 @@ impl Arguments {
                 "--senders" => arguments.senders = Some(value(&name, words.next())),
                 "--connections" => arguments.connections = Some(value(&name, words.next())),
                 "--seconds" => arguments.seconds = Some(value(&name, words.next())),
-                "--cores" => arguments.cores = Some(value(&name, words.next())),
+                "--cores" => arguments.cores = Some(cores(&name, words.next())),
                 "--backend" => cannot("the backends are those of Pollux"),
                 _ => refuse(&name),
             }
@@ -103,7 +103,7 @@ impl Arguments {
 
     /// On how many cores the two threads are that take turns.
     pub(crate) fn cores(&self, usual: usize) -> usize {
-        self.cores.unwrap_or(usual).min(2)
+        self.cores.unwrap_or(usual)
     }
 
     pub(crate) fn either<T>(&self, usual: T, smoke: T) -> T {
@@ -120,6 +120,13 @@ fn refuse(name: &str) -> ! {
 fn value<T: FromStr + PartialOrd + Default>(name: &str, word: Option<String>) -> T {
     match word.and_then(|word| word.parse().ok()) {
         Some(value) if value > T::default() => value,
+        _ => refuse(name),
+    }
+}
+
+fn cores(name: &str, word: Option<String>) -> usize {
+    match value(name, word) {
+        cores @ 1..=2 => cores,
         _ => refuse(name),
     }
 }
