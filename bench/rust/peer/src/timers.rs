@@ -39,12 +39,13 @@ impl Plan {
         let mut random = Random::default();
         let mut plan = Plan { order: (0..count).collect(), first: vec![], second: vec![], soon: vec![] };
         let micros = count as u64;
+        // As in C: none fires before all are started.
+        let lead = Duration::from_micros(2000 + 5 * micros.min(20_000) + micros);
         for _ in 0..count {
             let mut below = |nanos: u64| Duration::from_nanos(random.draw() % nanos);
             plan.first.push(Duration::from_secs(1) + below(59_000_000_000));
             plan.second.push(Duration::from_secs(1) + below(59_000_000_000));
-            // Not before all are started, which takes microseconds for each.
-            plan.soon.push(Duration::from_micros(2000 + 10 * micros) + below(micros * 1000));
+            plan.soon.push(lead + below(micros * 1000));
         }
         if shuffled {
             random.shuffle(&mut plan.order);
