@@ -8,7 +8,8 @@
 #ifndef POLLUX_BENCH_CHANNELS_H
 #define POLLUX_BENCH_CHANNELS_H
 
-#include "queue.h"
+#include "../queue.h"
+#include "peer.h"
 
 #include <semaphore.h>
 #include <stdalign.h>

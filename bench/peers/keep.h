@@ -12,7 +12,8 @@
 #ifndef POLLUX_BENCH_KEEP_H
 #define POLLUX_BENCH_KEEP_H
 
-#include "queue.h"
+#include "../queue.h"
+#include "peer.h"
 
 #include <dirent.h>
 #include <link.h>

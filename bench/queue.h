@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A locked queue of 8-byte messages, for systems that can wake a loop and have no channel. Two
- * arrays that grow: senders fill one, the receiver has the other.
+ * A locked queue of messages of one word, or of several, for what can wake a loop and has no
+ * channel. Two arrays that grow: senders fill one, the receiver has the other.
  */
 #ifndef POLLUX_BENCH_QUEUE_H
 #define POLLUX_BENCH_QUEUE_H
 
-#include "peer.h"
+#include "bench.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 
+/* All sizes are in words. */
 struct queue {
     pthread_mutex_t lock;
     uint64_t *filling;
@@ -26,6 +28,7 @@ static inline uint64_t *queue_array(uint64_t *array, size_t room)
     return array;
 }
 
+/* Room for a number of whole messages. */
 static inline void queue_open(struct queue *queue, size_t room)
 {
     *queue = (struct queue){.room = room, .taken_room = room};
@@ -42,17 +45,23 @@ static inline void queue_close(struct queue *queue)
 }
 
 /* Whether it was empty: then the receiver is to be woken. */
-static inline bool queue_put(struct queue *queue, uint64_t message)
+static inline bool queue_put_words(struct queue *queue, const uint64_t *words, size_t count)
 {
     pthread_mutex_lock(&queue->lock);
     if (queue->filled == queue->room) {
         queue->room *= 2;
         queue->filling = queue_array(queue->filling, queue->room);
     }
-    queue->filling[queue->filled++] = message;
-    bool empty = queue->filled == 1;
+    memcpy(queue->filling + queue->filled, words, count * sizeof *words);
+    bool empty = queue->filled == 0;
+    queue->filled += count;
     pthread_mutex_unlock(&queue->lock);
     return empty;
+}
+
+static inline bool queue_put(struct queue *queue, uint64_t message)
+{
+    return queue_put_words(queue, &message, 1);
 }
 
 /* How many there were; they are in `taken`. */
