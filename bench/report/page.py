@@ -24,11 +24,13 @@ def facts(results: Results) -> list[tuple[str, str]]:
     machine = run["machine"]
     kind = "virtual machine" if machine["virtual"] else "machine"
     memory = f", {machine['memory_mib'] / 1024:.0f} GiB" if machine["memory_mib"] else ""
+    there, planned = len(results.measured), run["rounds"]
+    rounds = f"{there}" if there >= planned else f"{there} of {planned}, then it was cut short"
     return [
         ("date", run["date"]),
         ("machine", f"{kind}, {machine['cores']} cores, {machine['cpu']}{memory}"),
         ("kernel", run["kernel"]),
-        ("rounds", f"{run['rounds']}{', quick' if run['quick'] else ''}"),
+        ("rounds", f"{rounds}{', quick' if run['quick'] else ''}"),
         ("versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())),
     ]
 

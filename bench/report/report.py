@@ -14,7 +14,7 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     raw = Path(sys.argv[1])
-    with raw.open() as lines:
+    with raw.open(errors="replace") as lines:
         found = results.read(lines)
     raw.with_name("results.md").write_text(page.as_markdown(found))
     groups = {workload.name: pictures.of(found, workload) for workload in found.workloads()}

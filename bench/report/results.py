@@ -4,7 +4,7 @@ import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,7 @@ def paired(values: ByRound, base: ByRound) -> Spread | None:
 class Results:
     run: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, dict[Key, dict[str, dict[str, ByRound]]]] = field(default_factory=dict)
+    measured: set[int] = field(default_factory=set)  # rounds of which there is anything
     missing: dict[str, dict[str, dict[str, list[Key]]]] = field(default_factory=dict)  # workload, system, reason
 
     def workloads(self) -> list[Workload]:
@@ -95,15 +96,26 @@ def is_figure(workload: Workload, name: str, value: Any) -> bool:
     return name not in said and isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def records(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Without a last line that the end of a killed run cut short."""
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            if line.endswith("\n"):
+                raise
+
+
 def read(lines: Iterable[str]) -> Results:
     results = Results()
     figures: Any = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: defaultdict(dict))))
-    for record in map(json.loads, lines):
+    for record in records(lines):
         if record["type"] == "run":
             results.run = record
             continue
         workload = BY_NAME[record["workload"]]
         key = key_of(workload, record["case"], record.get("result", {}))
+        results.measured.add(workload.round_of(record["round"], results.run.get("quick", False)))
         if record["type"] == "result":
             for name, value in record["result"].items():
                 if is_figure(workload, name, value):

@@ -109,8 +109,7 @@ def run_round(log: Log, at: int, names: list[str], quick: bool) -> None:
     for workload in WORKLOADS:
         if workload.name not in names:
             continue
-        times = 1 if quick else workload.times
-        for turn in range((at - 1) * times + 1, at * times + 1):
+        for turn in workload.turns(at, quick):
             run_turn(log, turn, workload, quick)
 
 

@@ -57,6 +57,24 @@ class Figures(unittest.TestCase):
         self.assertEqual(found.metrics(MEMORY), [Metric("bytes_per_timer", "bytes per timer", "bytes")])
 
 
+class CutShort(unittest.TestCase):
+    WHOLE = [json.dumps(RUN) + "\n", line("epoll", 1, {"cpu_ns": 5}) + "\n"]
+
+    def test_half_a_last_line_is_ignored(self):
+        half = line("epoll", 2, {"cpu_ns": 7})[:-9]
+        found = results.read([*self.WHOLE, half])
+        self.assertEqual(found.rounds(CHURN, KEY, "epoll", CHURN.metrics[0]), {1: 5})
+
+    def test_half_a_line_before_the_last_is_an_error(self):
+        with self.assertRaises(ValueError):
+            results.read([*self.WHOLE, "{\n", self.WHOLE[1]])
+
+    def test_the_rounds_that_there_are_count(self):
+        self.assertIn(("rounds", "1 of 3, then it was cut short"), page.facts(results.read(self.WHOLE)))
+        whole = results.read([*self.WHOLE, *(line("epoll", turn, {"cpu_ns": 5}) for turn in range(2, 10))])
+        self.assertIn(("rounds", "3"), page.facts(whole))
+
+
 class Cases(unittest.TestCase):
     def test_a_case_is_what_was_asked_for(self):
         """Programs may say that they took another number, as --smoke has them do."""
@@ -86,6 +104,13 @@ class Cases(unittest.TestCase):
                     given = arguments(case, system)
                     self.assertEqual([word for word in given if word.startswith("--")],
                                      [f"--{name}" for name in case] + ["--backend"] * bool(system.backend))
+
+    def test_each_turn_is_one_of_its_round(self):
+        for workload in WORKLOADS:
+            for quick in (False, True):
+                turns = [turn for at in (1, 2, 3) for turn in workload.turns(at, quick)]
+                self.assertEqual(turns, list(range(1, len(turns) + 1)))
+                self.assertTrue(all(workload.round_of(turn, quick) == 2 for turn in workload.turns(2, quick)))
 
     def test_direct_epoll_runs_twice_in_every_workload(self):
         for workload in WORKLOADS:

@@ -57,6 +57,14 @@ class Workload:
     times: int = 1  # in a round: what is short is measured more often
     fixed: tuple[str, ...] = field(default=())  # keys that say how long, not what
 
+    def turns(self, at: int, quick: bool) -> range:
+        """Those of a round. All are numbered from 1, through all rounds."""
+        times = 1 if quick else self.times
+        return range((at - 1) * times + 1, at * times + 1)
+
+    def round_of(self, turn: int, quick: bool) -> int:
+        return turn if quick else (turn - 1) // self.times + 1
+
 
 def _ring(sizes: tuple[tuple[int, int], ...], events: int) -> tuple[Case, ...]:
     modes = ("level", "edge", "oneshot")
