@@ -157,7 +157,7 @@ def behind(results: Results) -> list[Behind]:
     found = []
     for workload in results.workloads():
         for key in results.keys(workload):
-            for metric in results.metrics(workload):
+            for metric in filter(lambda metric: metric.compared, results.metrics(workload)):
                 limit = noise(results, workload, key, metric)
                 for peer in results.systems(workload):
                     row = ratio_behind(results, workload, key, metric, peer)

@@ -148,6 +148,13 @@ class BehindOthers(unittest.TestCase):
             rows += [line(system, at, {"requests_per_s": value}, "echo", connections=100) for at in (1, 2, 3)]
         self.assertEqual([row.peer for row in results.behind(results.read(rows))], ["epoll", "mio"])
 
+    def test_what_the_scheduler_decides_is_in_the_tables_alone(self):
+        rows = [line(system, at, {"ns": value, "calls": value}, "channels", senders=1) for at in (1, 2, 3)
+                for system, value in (("epoll", 100), (AGAIN, 100), ("pollux", 90), ("mio", 10))]
+        found = results.read(rows)
+        self.assertEqual([row.metric.key for row in results.behind(found)], ["ns"])
+        self.assertIn("system calls per message", tables.full(found, BY_NAME["channels"]).head)
+
     def test_noise_is_that_of_other_cases_where_direct_epoll_cannot_do_one(self):
         rows = [line(system, at, {"start_ns": value}, "timers", n=n) for at in (1, 2, 3)
                 for system, n, value in (("epoll", 10, 100), (AGAIN, 10, 120), ("pollux", 10, 1), ("libev", 10, 1),
