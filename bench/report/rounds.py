@@ -17,6 +17,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -140,13 +142,25 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@contextmanager
+def in_the_end(output: Path) -> Iterator[TextIO]:
+    """Written as NAME.partial.jsonl, which a run that is cut short leaves behind. One that comes to
+    its end becomes NAME.jsonl, and the one before it NAME.previous.jsonl."""
+    partial, previous = (output.with_suffix(f".{name}{output.suffix}") for name in ("partial", "previous"))
+    with partial.open("w") as file:
+        yield file
+    if output.exists():
+        output.replace(previous)
+    partial.replace(output)
+
+
 def main() -> int:
     chosen = options()
     names = chosen.workloads or list(BY_NAME)
     raise_descriptors()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    with chosen.output.open("w") as file:
+    with in_the_end(chosen.output) as file:
         log = Log(file, chosen.programs)
         log.write({"type": "run", "rounds": chosen.rounds, "quick": chosen.quick, **machine.describe()})
         for at in range(1, chosen.rounds + 1):

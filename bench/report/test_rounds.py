@@ -107,6 +107,34 @@ class Rounds(unittest.TestCase):
         self.fail("its child is still there")
 
 
+class Files(unittest.TestCase):
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory(prefix="rounds-test-")
+        self.addCleanup(temporary.cleanup)
+        self.output = Path(temporary.name) / "raw.jsonl"
+
+    def write(self, text: str, cut_short: bool = False) -> None:
+        with contextlib.suppress(SystemExit), rounds.in_the_end(self.output) as file:
+            file.write(text)
+            if cut_short:
+                raise SystemExit(130)
+
+    def files(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in self.output.parent.iterdir()}
+
+    def test_a_run_takes_the_place_of_the_one_before(self) -> None:
+        for text in "abc":
+            self.write(text)
+        self.assertEqual(self.files(), {"raw.jsonl": "c", "raw.previous.jsonl": "b"})
+
+    def test_runs_that_are_cut_short_leave_the_full_ones_alone(self) -> None:
+        for text in "ab":
+            self.write(text)
+        for text in "cd":
+            self.write(text, cut_short=True)
+        self.assertEqual(self.files(), {"raw.jsonl": "b", "raw.previous.jsonl": "a", "raw.partial.jsonl": "d"})
+
+
 def gone(child: int) -> bool:
     try:
         return Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
