@@ -5,9 +5,7 @@
  * set, which has the allocator's own share in it, and descriptors. Ends with 1 if the poller
  * has more than three of those, or if closing leaves memory.
  */
-#include "bench.h"
-
-#include <dirent.h>
+#include "process.h"
 
 #include <pollux.h>
 
@@ -17,33 +15,11 @@ static struct bench_memory memory;
 static plx_poller *poller;
 static plx_registry *registry;
 
-static size_t resident(void)
-{
-    unsigned long pages = 0, all = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%lu %lu", &all, &pages) != 2)
-        bench_die("/proc/self/statm", errno);
-    fclose(file);
-    return pages * 4096;
-}
-
-/* The folder's own descriptor is one of them, in each count. */
-static int descriptors(void)
-{
-    int count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    if (!folder)
-        bench_die("/proc/self/fd", errno);
-    while (readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
-}
-
-static void print(const char *what, int count, size_t bytes, size_t pages, int before)
+static void print(const char *what, int count, size_t bytes, double pages, int before)
 {
     printf("%-38s  %8.1f bytes each  %8.1f resident  %d descriptors more\n", what,
-           (double)(memory.bytes - bytes) / count, (double)(resident() - pages) / count, descriptors() - before);
+           (double)(memory.bytes - bytes) / count, (process_resident() - pages) / count,
+           process_descriptors() - before);
 }
 
 static void *array(int count, size_t size)
@@ -58,7 +34,8 @@ static void channels(int count, int before)
     plx_sender **senders = array(count, sizeof *senders);
     plx_receiver **receivers = array(count, sizeof *receivers);
     uint64_t message = 1;
-    size_t bytes = memory.bytes, pages = resident();
+    size_t bytes = memory.bytes;
+    double pages = process_resident();
     for (int i = 0; i < count; i++)
         bench_need(plx_channel_open(registry, (plx_token)i, sizeof message, &senders[i], &receivers[i]),
                    "plx_channel_open");
@@ -82,7 +59,8 @@ static void channels(int count, int before)
 static void timers(int count, int before)
 {
     plx_timer *all = array(count, sizeof *all);
-    size_t bytes = memory.bytes, pages = resident();
+    size_t bytes = memory.bytes;
+    double pages = process_resident();
     for (int i = 0; i < count; i++)
         bench_need(plx_timer_start(registry, 7, PLX_SEC(60 + i % 60), 0, &all[i]), "plx_timer_start");
     print("timers", count, bytes, pages, before);
@@ -98,18 +76,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "footprint [--smoke]\n");
         return 2;
     }
-    int count = smoke ? 1000 : 100000, before = descriptors();
+    int count = smoke ? 1000 : 100000, before = process_descriptors();
     plx_allocator allocator = {.context = &memory,
                                .allocate = bench_allocate,
                                .reallocate = bench_reallocate,
                                .release = bench_release};
     bench_need(plx_poller_open(&poller, &(plx_options){.allocator = &allocator}), "plx_poller_open");
     registry = plx_poller_registry(poller);
-    print("an open poller", 1, 0, resident(), before);
+    print("an open poller", 1, 0, process_resident(), before);
     timers(10 * count, before);
     channels(count, before);
-    int most = descriptors() - before;
+    int most = process_descriptors() - before;
     plx_poller_close(poller);
-    printf("after the close: %zu bytes, %d descriptors more\n", memory.bytes, descriptors() - before);
-    return most <= DESCRIPTORS && memory.bytes == 0 && descriptors() == before ? 0 : 1;
+    printf("after the close: %zu bytes, %d descriptors more\n", memory.bytes, process_descriptors() - before);
+    return most <= DESCRIPTORS && memory.bytes == 0 && process_descriptors() == before ? 0 : 1;
 }

@@ -12,14 +12,13 @@
 #ifndef POLLUX_BENCH_KEEP_H
 #define POLLUX_BENCH_KEEP_H
 
+#include "../process.h"
 #include "../queue.h"
 #include "peer.h"
 
-#include <dirent.h>
 #include <link.h>
 #include <malloc.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #ifdef PEER_SIZE
 #define KEEP_WORKLOAD "size"
@@ -45,29 +44,6 @@ static inline double keep_allocated(void)
 {
     struct mallinfo2 info = mallinfo2();
     return (double)(info.uordblks + info.hblkhd);
-}
-
-static inline double keep_resident(void)
-{
-    unsigned long pages = 0, all = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%lu %lu", &all, &pages) != 2)
-        bench_die("/proc/self/statm", errno);
-    fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
-/* The folder's own descriptor is one of them, in each count. */
-static inline int keep_open_descriptors(void)
-{
-    int count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    if (!folder)
-        bench_die("/proc/self/fd", errno);
-    while (readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
 }
 
 struct keep_library {
@@ -104,12 +80,12 @@ static inline void keep_memory(const struct keep *keep)
             bench_die("eventfd", errno);
     keep->open();
     keep->turn();
-    keep_resident(); /* stdio's memory comes before */
+    process_resident(); /* stdio's memory comes before */
 
     line_begin();
     for (int kind = 0; kind < 3; kind++) {
         char name[64];
-        double allocated = keep_allocated(), resident = keep_resident();
+        double allocated = keep_allocated(), resident = process_resident();
         if (kind == 0)
             keep->descriptors(fds, counts[kind]);
         else if (kind == 1)
@@ -120,7 +96,7 @@ static inline void keep_memory(const struct keep *keep)
         snprintf(name, sizeof name, "%s_bytes", names[kind]);
         line_number(name, (keep_allocated() - allocated) / counts[kind]);
         snprintf(name, sizeof name, "%s_resident_bytes", names[kind]);
-        line_number(name, (keep_resident() - resident) / counts[kind]);
+        line_number(name, (process_resident() - resident) / counts[kind]);
     }
     line_end();
     free(fds);
@@ -135,13 +111,13 @@ static inline void keep_size(const struct keep *keep)
         bench_die("there is no such shared library in this program", 0);
     if (!bench_descriptors(2100))
         peer_cannot("the limit of open descriptors is too low");
-    int none = keep_open_descriptors();
+    int none = process_descriptors();
     keep->open();
     keep->turn();
-    int loop = keep_open_descriptors();
+    int loop = process_descriptors();
     keep->timers(1000);
     keep->turn();
-    int timers = keep_open_descriptors();
+    int timers = process_descriptors();
     keep->channels(1000);
     keep->turn();
 
@@ -149,7 +125,7 @@ static inline void keep_size(const struct keep *keep)
     line_number("text_bytes", library.text);
     line_number("loop_fds", loop - none);
     line_number("timer_fds", timers - loop);
-    line_number("channel_fds", keep_open_descriptors() - timers);
+    line_number("channel_fds", process_descriptors() - timers);
     line_end();
 }
 
