@@ -96,6 +96,10 @@ def plain(value: float, _: object = None) -> str:
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:g}"
 
 
+def short(value: float, _: object = None) -> str:
+    return f"{plain(value / 1e6)} M" if value >= 1e6 else plain(value)
+
+
 # ---- Lines ----
 
 def lines(title: str, x: str, y: str, data: Lines, *, log_x: bool = True, log_y: bool = False,
@@ -148,7 +152,7 @@ def scale_y(axes: Axes, data: Lines, log: bool, limits: tuple[float, float] | No
     else:
         axes.set_ylim(max(0, low - 0.25 * (high - low)), high + 0.1 * (high - low))
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(plain))
+    axes.yaxis.set_major_formatter(FuncFormatter(short))
 
 
 def bounds(data: Lines) -> tuple[float, float]:
