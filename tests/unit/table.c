@@ -256,7 +256,10 @@ static void readers_never_see_a_torn_registration(void)
     CHECK_EQ(atomic_load(&memory.live), 0);
 }
 
-/* Hiding says what the tag was, whatever a waiter did to ARMED at the same moment. */
+/*
+ * Hiding says what the tag was, whatever a waiter did to ARMED at the same moment; of what is no
+ * oneshot nobody takes it, also when it becomes one while a waiter looks.
+ */
 static plx__entry contended;
 static atomic_long reported;
 
@@ -264,8 +267,9 @@ static void *report_oneshots(void *unused)
 {
     while (!atomic_load_explicit(&shared_over, memory_order_relaxed)) {
         uint32_t tag = atomic_load_explicit(&contended.tag, memory_order_acquire);
-        if (tag & PLX__ARMED && tag & PLX__USED &&
-            atomic_compare_exchange_strong(&contended.tag, &tag, tag & ~PLX__ARMED))
+        uint32_t interest = atomic_load_explicit(&contended.interest, memory_order_acquire);
+        if (tag & PLX__ARMED && tag & PLX__USED && interest & PLX_ONESHOT &&
+            plx__entry_claim(&contended, tag, interest))
             atomic_fetch_add(&reported, 1);
     }
     return unused;
@@ -274,13 +278,18 @@ static void *report_oneshots(void *unused)
 static void a_oneshot_is_reported_once_however_it_is_changed(void)
 {
     long disarmed = 0;
+    bool oneshot = false;
 
     atomic_store(&shared_over, false);
     pthread_t one = thread_start(report_oneshots, NULL), other = thread_start(report_oneshots, NULL);
     for (int i = 0; i < ROUNDS(500000); i++) {
         uint32_t tag = plx__entry_hide(&contended);
-        disarmed += tag & PLX__USED && !(tag & PLX__ARMED);
-        plx__entry_publish(&contended, 1, 1, plx__tag_next(tag, PLX__USED | PLX__ARMED | PLX__SLOW));
+        bool taken = tag & PLX__USED && !(tag & PLX__ARMED);
+        CHECK(oneshot || !taken);
+        disarmed += taken;
+        oneshot = i % 3 != 0;
+        plx__entry_publish(&contended, 1, PLX_READABLE | (oneshot ? PLX_ONESHOT : 0),
+                           plx__tag_next(tag, PLX__USED | PLX__ARMED | PLX__SLOW));
     }
     atomic_store(&shared_over, true);
     thread_join(one);
