@@ -85,7 +85,8 @@ static int registry_add_new(plx_registry *registry, plx__entry *entry, const str
  * old registration may be alive, so its entry is kept until the kernel has answered; the
  * second look then finds what was dropped in between.
  */
-PLX__RARE static int registry_add_over(plx_registry *registry, plx__entry *entry, const struct registration *wanted, uint32_t tag)
+PLX__RARE static int registry_add_over(plx_registry *registry, plx__entry *entry,
+                                       const struct registration *wanted, uint32_t tag)
 {
     plx__watch watch = plx__watch_of(wanted->fd, tag, wanted->interest);
     int rc = registry_add(registry, &watch);

@@ -30,7 +30,7 @@ static plx_event next(plx_nanos timeout)
     return event;
 }
 
-/* The same by waits that do not block: under Node one of them may come back before the host has looked. */
+/* The same by waits that do not block: under Node one of them has once reported nothing. */
 static plx_event next_at_once(void)
 {
     plx_event event;
