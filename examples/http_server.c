@@ -17,15 +17,26 @@
  *           peer until it took what it asked for, so memory is bounded by two buffers,
  *           and a peer that half-closed meanwhile cannot make the loop spin.
  *           While it is idle it has no buffer.
- * TIME      A connection without progress for 30 seconds (--idle) is shut down. There is
- *           no timer in it: a wait of a second, and a look at every connection. So there
- *           is no answer 408 either; the connection just ends.
+ * TIME      A connection without progress for 30 seconds (--idle) is shut down; while
+ *           others cannot be accepted a sixteenth of that is enough, or who holds all
+ *           descriptors keeps everybody out. There is no timer in it: a wait of a second,
+ *           and a look at every connection. So there is no answer 408 either; the
+ *           connection just ends.
  * FILES     http/request.h and http/answer.h are the protocol, http/files.h finds and
- *           keeps files. Here is the loop, and what a connection goes through:
+ *           keeps files, http/top.h counts. Here is the loop, and what a connection goes
+ *           through:
  *
  *               reading --> answering --> writing     (back to reading when all is sent)
  *                               |
  *                               +--> draining --> closed
+ *
+ * PLX-TOP   /plx-top is a page that shows the pollers at work, and so is / where FOLDER has
+ *           no index.html. It follows /plx-top/events (server-sent events): while somebody
+ *           does, a timer of the first poller makes a line of figures each second, and posts
+ *           to each poller that has followers, whose thread sends it to them. A follower is a
+ *           draining connection. Who reads slowly misses lines, for nothing is kept for
+ *           him, and who reads nothing is idle. The page, http/plx-top.html, is built in
+ *           by CMake (TOP_PAGE); by a plain compiler line there are the events alone.
  *
  * LEFT OUT  Ranges, compression, folders as lists, uploads. Symbolic links in FOLDER are
  *           not followed at all.
@@ -35,6 +46,13 @@
 #include "http/answer.h"
 #include "http/files.h"
 #include "http/request.h"
+#include "http/top.h"
+#ifdef TOP_PAGE
+#include TOP_PAGE
+#else
+static const char top_policy[] = "";
+static const unsigned char top_page[] = {0};
+#endif
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -55,25 +73,37 @@ enum {
     TURN = 1024 * 1024,              /* bytes sent to one connection before the others get their turn */
     BATCH = 64,                      /* events per wait, and connections per event of the listener */
     SPARES = 8,
-    MAX_THREADS = 64
+    MAX_THREADS = 64,
+    MAX_FOLLOWERS = 32,
+    FOLLOWER_BUFFER = 2048, /* of the kernel's: who does not read is to be noticed */
+    PAGE = -1               /* for a file: the page of plx-top, in memory */
 };
 
 #define DRAIN_LIMIT PLX_SEC(2)
 #define TICK        PLX_SEC(1)
 
-/* Tokens. A connection's is its address, which is neither of these. */
-enum { TOKEN_STOP = 1, TOKEN_LISTENER = 2 };
+/* Tokens. A connection's is its address, which is none of these. */
+enum { TOKEN_STOP = 1, TOKEN_LISTENER = 2, TOKEN_FIGURES = 3, TOKEN_LINE = 4 };
+
+/* A connection that follows the figures. */
+struct follower {
+    struct follower *next, **link; /* the list of the loop; NULL until the head of the answer is sent */
+    struct connection *connection;
+};
 
 struct connection {
     struct connection *next, **link; /* the list of the loop */
     int fd;
-    int file; /* being sent, while file_left > 0 */
+    int file; /* being sent, while file_left > 0; or PAGE */
     int64_t file_at, file_left;
     uint32_t interest;          /* PLX_READABLE or PLX_WRITABLE */
     bool closing;               /* no more requests are taken; ends when all is sent */
     bool refused;               /* the peer may still be sending what nobody reads */
     bool draining;              /* all is sent, and the rest that comes is thrown away */
     _Atomic plx_nanos deadline; /* moved on by progress alone, not by every byte that dribbles in */
+    uint32_t asked;             /* requests whose answers are not all sent */
+    plx_nanos since;            /* when the first of them was known */
+    struct follower *follower;  /* NULL: it does not follow the figures */
     struct input in;
     char *out; /* NULL while there is nothing to be sent */
     uint32_t out_begin, out_end;
@@ -88,8 +118,9 @@ struct loop {
     atomic_bool told; /* and that was said on stderr */
     _Atomic plx_nanos next_sweep;
     atomic_long count;    /* of connections */
-    pthread_mutex_t lock; /* of the list alone */
+    pthread_mutex_t lock; /* of the lists alone */
     struct connection *first;
+    struct follower *followers;
 };
 
 /* One thread, and what no other thread touches. */
@@ -103,7 +134,8 @@ struct worker {
     int spares;
     char *spare[SPARES];
     struct cached cache[CACHE_SLOTS];
-    uint64_t requests, connections, bytes, client_errors;
+    struct tally tally;
+    uint64_t bytes, client_errors;
     int rc;
 };
 
@@ -114,6 +146,21 @@ static int stop_pipe[2] = {-1, -1};
 static bool shared, quiet;
 
 static plx_nanos idle_limit = PLX_SEC(30);
+
+/* What plx-top is made of. */
+static struct {
+    pthread_mutex_t lock; /* of what is below the arrays */
+    struct worker *workers;
+    struct loop *loops;
+    int threads, pollers;
+    char constant[128];
+    plx_nanos started;
+    int followers;
+    plx_timer timer; /* runs while there are any */
+    struct figures before;
+    size_t length;
+    char line[LINE_SIZE];
+} top = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static char *take_buffer(struct worker *w)
 {
@@ -138,8 +185,21 @@ static void append_answer(struct worker *w, struct connection *c, const struct r
     a.head = r->head;
     a.connection = c->closing ? "Connection: close\r\n" : r->minor0 ? "Connection: keep-alive\r\n" : "";
     c->out_end += (uint32_t)write_answer(c->out + c->out_end, BUFFER_SIZE - c->out_end, a);
-    w->requests++;
+    if (c->asked++ == 0)
+        c->since = w->now;
+    tally_add(&w->tally.requests, 1);
     w->client_errors += a.status >= 400 && a.status < 500;
+}
+
+static bool is_path(struct text path, const char *name)
+{
+    return path.length == strlen(name) && memcmp(path.at, name, path.length) == 0;
+}
+
+/* Where there is no page, nothing is. */
+static bool is_page(struct text path, const char *name)
+{
+    return sizeof top_page > 1 && is_path(path, name);
 }
 
 static void answer_small(struct worker *w, struct connection *c, const struct request *r,
@@ -149,6 +209,20 @@ static void answer_small(struct worker *w, struct connection *c, const struct re
     a.size = (int64_t)file->size;
     a.status = r->since != 0 && r->since >= file->modified ? 304 : 200;
     append_answer(w, c, r, a);
+}
+
+/* The page may have changed with the program, so a browser asks each time. */
+static void answer_page(struct worker *w, struct connection *c, const struct request *r)
+{
+    char fields[512];
+    struct answer a = {.status = 200, .size = sizeof top_page, .type = type_of(".html"), .fields = fields};
+    snprintf(fields, sizeof fields, "Cache-Control: no-cache\r\nContent-Security-Policy: %s\r\n", top_policy);
+    append_answer(w, c, r, a);
+    if (!r->head) {
+        c->file = PAGE;
+        c->file_at = 0;
+        c->file_left = sizeof top_page;
+    }
 }
 
 static void answer_file(struct worker *w, struct connection *c, const struct request *r)
@@ -163,6 +237,10 @@ static void answer_file(struct worker *w, struct connection *c, const struct req
     struct stat info;
     struct answer a = {0};
     a.status = find_file(root, r->path, &file, &info, &a.type);
+    if (a.status == 404 && is_page(r->path, "/")) {
+        answer_page(w, c, r);
+        return;
+    }
     if (a.status != 200) {
         a.name = r->path;
         while (memchr(a.name.at, '/', a.name.length) != NULL)
@@ -192,6 +270,58 @@ static void answer_file(struct worker *w, struct connection *c, const struct req
     }
 }
 
+/* Makes a follower of a connection; the first of all starts the timer. False: there is no room. */
+static bool follower_open(struct connection *c)
+{
+    struct follower *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        return false;
+    f->connection = c;
+    pthread_mutex_lock(&top.lock);
+    bool room = top.followers < MAX_FOLLOWERS;
+    if (room && top.followers == 0)
+        room = plx_timer_start(top.loops[0].registry, TOKEN_FIGURES, 0, TICK, &top.timer) == 0;
+    if (room) {
+        top.followers++;
+        c->follower = f;
+    }
+    pthread_mutex_unlock(&top.lock);
+    if (!room)
+        free(f);
+    return room;
+}
+
+/* It is in no list any more. */
+static void follower_close(struct follower *f)
+{
+    pthread_mutex_lock(&top.lock);
+    if (--top.followers == 0)
+        plx_timer_cancel(top.loops[0].registry, top.timer);
+    pthread_mutex_unlock(&top.lock);
+    free(f);
+}
+
+static void answer_follower(struct worker *w, struct connection *c, const struct request *r)
+{
+    struct answer a = {.status = 200, .size = -1, .type = "text/event-stream"};
+    a.fields = "Cache-Control: no-store\r\n";
+    if (!r->head && !follower_open(c))
+        a.status = 503;
+    else
+        c->closing = true; /* the end of the connection is that of the answer */
+    append_answer(w, c, r, a);
+}
+
+static void answer_request(struct worker *w, struct connection *c, const struct request *r)
+{
+    if (is_path(r->path, "/plx-top/events"))
+        answer_follower(w, c, r);
+    else if (is_page(r->path, "/plx-top"))
+        answer_page(w, c, r);
+    else
+        answer_file(w, c, r);
+}
+
 /* Answers what was asked and fits the buffer. Returns whether there was anything. */
 static bool answer_requests(struct worker *w, struct connection *c)
 {
@@ -213,7 +343,7 @@ static bool answer_requests(struct worker *w, struct connection *c)
         c->refused = c->closing && status != 200;
         c->in.skip = r.body;
         if (status == 200)
-            answer_file(w, c, &r);
+            answer_request(w, c, &r);
         else
             append_answer(w, c, &r, (struct answer){.status = status});
     }
@@ -229,23 +359,36 @@ static void listener_watch(struct loop *loop)
 
 static void connection_unlink(struct loop *loop, struct connection *c)
 {
+    struct follower *f = c->follower;
     pthread_mutex_lock(&loop->lock);
     *c->link = c->next;
     if (c->next != NULL)
         c->next->link = c->link;
+    if (f != NULL && f->link != NULL) {
+        *f->link = f->next;
+        if (f->next != NULL)
+            f->next->link = f->link;
+    }
     pthread_mutex_unlock(&loop->lock);
     atomic_fetch_sub(&loop->count, 1);
+    if (f != NULL)
+        follower_close(f);
+}
+
+static void connection_close_file(struct connection *c)
+{
+    if (c->file_left > 0 && c->file != PAGE)
+        close(c->file);
 }
 
 /* Only the thread that has its event calls this, so no other event of it is under way. */
 static void connection_close(struct worker *w, struct connection *c)
 {
     struct loop *loop = w->loop;
-    connection_unlink(loop, c); /* first of all: the sweep uses c->fd of what is in the list */
+    connection_unlink(loop, c); /* first of all: c->fd of what is in a list is used */
     plx_deregister(loop->registry, c->fd);
     close(c->fd);
-    if (c->file_left > 0)
-        close(c->file);
+    connection_close_file(c);
     give_buffer(w, &c->in.bytes);
     give_buffer(w, &c->out);
     free(c);
@@ -296,14 +439,18 @@ static bool connection_refill(struct connection *c)
     size_t room = BUFFER_SIZE - c->out_end;
     if (c->file_left < (int64_t)room)
         room = (size_t)c->file_left;
-    ssize_t count = pread(c->file, c->out + c->out_end, room, (off_t)c->file_at);
+    ssize_t count = (ssize_t)room;
+    if (c->file == PAGE)
+        memcpy(c->out + c->out_end, top_page + c->file_at, room);
+    else
+        count = pread(c->file, c->out + c->out_end, room, (off_t)c->file_at);
     if (count <= 0)
         return false;
+    if (count == c->file_left)
+        connection_close_file(c);
     c->out_end += (uint32_t)count;
     c->file_at += count;
     c->file_left -= count;
-    if (c->file_left == 0)
-        close(c->file);
     return true;
 }
 
@@ -327,7 +474,45 @@ static enum outcome connection_write(struct worker *w, struct connection *c)
         if (c->out_begin == c->out_end)
             c->out_begin = c->out_end = 0;
     }
+    if (c->asked > 0)
+        tally_add(&w->tally.latency[latency_slot((uint64_t)(plx_now() - c->since))], c->asked);
+    c->asked = 0;
     return DONE;
+}
+
+/*
+ * All is sent, and the connection is to end. A close with unread bytes resets it, and the
+ * reset may overtake the answer. So where bytes may still come, the end is announced and
+ * they are read.
+ */
+static enum outcome connection_drain(struct worker *w, struct connection *c)
+{
+    if ((!c->refused && c->in.begin == c->in.end && c->in.skip == 0) || shutdown(c->fd, SHUT_WR) < 0)
+        return BROKEN;
+    c->draining = true;
+    c->in.begin = c->in.end;
+    c->in.skip = 4 * BODY_LIMIT;
+    c->deadline = w->now + DRAIN_LIMIT;
+    return DONE;
+}
+
+/* The head of its answer is sent: the lines may follow, and what it still says is thrown away. */
+static void follower_join(struct worker *w, struct connection *c)
+{
+    struct loop *loop = w->loop;
+    struct follower *f = c->follower;
+    int size = FOLLOWER_BUFFER;
+    setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    c->draining = true;
+    c->in.begin = c->in.end;
+    c->in.skip = 4 * BODY_LIMIT;
+    pthread_mutex_lock(&loop->lock);
+    f->next = loop->followers;
+    f->link = &loop->followers;
+    if (f->next != NULL)
+        f->next->link = &f->next;
+    loop->followers = f;
+    pthread_mutex_unlock(&loop->lock);
 }
 
 /* A connection has an event: it is ready for what it waits for, or broken, which the call tells. */
@@ -340,14 +525,10 @@ static void connection_ready(struct worker *w, struct connection *c)
         outcome = connection_write(w, c);
 
     if (outcome == DONE && c->closing && !c->draining) {
-        /* A close with unread bytes resets the connection, and the reset may overtake the
-           answer. So where bytes may still come, the end is announced and they are read. */
-        if ((!c->refused && c->in.begin == c->in.end && c->in.skip == 0) || shutdown(c->fd, SHUT_WR) < 0)
-            outcome = BROKEN;
-        c->draining = true;
-        c->in.begin = c->in.end;
-        c->in.skip = 4 * BODY_LIMIT;
-        c->deadline = w->now + DRAIN_LIMIT;
+        if (c->follower != NULL)
+            follower_join(w, c);
+        else
+            outcome = connection_drain(w, c);
     }
     if (outcome == DONE) { /* all is sent; what is idle keeps no memory */
         give_buffer(w, &c->out);
@@ -393,7 +574,7 @@ static void listener_ready(struct worker *w)
     for (int i = 0; i < BATCH; i++) {
         int fd = accept(loop->listener, NULL, NULL);
         if (fd >= 0) {
-            w->connections++;
+            tally_add(&w->tally.accepted, 1);
             if (!connection_open(w, fd))
                 close(fd);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -425,13 +606,70 @@ static void sweep(struct worker *w)
     plx_nanos due = atomic_load(&loop->next_sweep);
     if (w->now < due || !atomic_compare_exchange_strong(&loop->next_sweep, &due, w->now + TICK))
         return;
+    bool full = atomic_exchange(&loop->full, false);
+    plx_nanos limit = w->now + (full ? idle_limit - idle_limit / 16 : 0);
     pthread_mutex_lock(&loop->lock);
     for (struct connection *c = loop->first; c != NULL; c = c->next)
-        if (atomic_load_explicit(&c->deadline, memory_order_relaxed) < w->now)
+        if (atomic_load_explicit(&c->deadline, memory_order_relaxed) < limit)
             shutdown(c->fd, SHUT_RDWR);
     pthread_mutex_unlock(&loop->lock);
-    if (atomic_exchange(&loop->full, false))
+    if (full)
         listener_watch(loop);
+}
+
+/* ---- The figures: a line each second, and who follows them ------------------ */
+
+/* The timer's event. One that was on its way when the last follower went finds none. */
+static void take_figures(void)
+{
+    struct figures f = {0};
+    pthread_mutex_lock(&top.lock); /* no line has less than the one before */
+    for (int i = 0; i < top.threads; i++)
+        figures_add_thread(&f, &top.workers[i].tally);
+    for (int i = 0; i < top.pollers; i++) {
+        figures_add_poller(&f, top.loops[i].poller);
+        f.open += (uint64_t)atomic_load(&top.loops[i].count);
+    }
+    plx_nanos up = plx_now() - top.started;
+    top.length = figures_write(top.line, sizeof top.line, &f, &top.before, up, top.constant);
+    top.before = f;
+    pthread_mutex_unlock(&top.lock);
+
+    for (int i = 0; i < top.pollers; i++) {
+        struct loop *loop = &top.loops[i];
+        pthread_mutex_lock(&loop->lock);
+        bool followed = loop->followers != NULL;
+        pthread_mutex_unlock(&loop->lock);
+        if (followed)
+            plx_post(loop->registry, TOKEN_LINE, 0); /* without memory for it a line is left out */
+    }
+}
+
+/* A line goes whole or not at all: nothing piles up here for who does not read. */
+static void follower_send(struct worker *w, struct follower *f, const char *line, size_t length)
+{
+    struct connection *c = f->connection;
+    ssize_t count = send(c->fd, line, length, MSG_DONTWAIT);
+    if (count < 0) /* slow, or broken, which is an event of its own */
+        return;
+    if ((size_t)count < length) /* what follows would make no sense; a browser comes again */
+        shutdown(c->fd, SHUT_RDWR);
+    w->bytes += (uint64_t)count;
+    c->deadline = w->now + idle_limit;
+}
+
+static void send_line(struct worker *w)
+{
+    char line[LINE_SIZE];
+    pthread_mutex_lock(&top.lock);
+    size_t length = top.length;
+    memcpy(line, top.line, length);
+    pthread_mutex_unlock(&top.lock);
+
+    pthread_mutex_lock(&w->loop->lock);
+    for (struct follower *f = w->loop->followers; f != NULL; f = f->next)
+        follower_send(w, f, line, length);
+    pthread_mutex_unlock(&w->loop->lock);
 }
 
 /* ---- The loop, and the program --------------------------------------------- */
@@ -468,13 +706,19 @@ static void *work(void *argument)
             w->seconds = seconds;
             format_date(w->date, seconds);
         }
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count; i++) {
+            tally_event(&w->tally, events[i].flags);
             if (events[i].token == TOKEN_STOP)
                 running = false;
             else if (events[i].token == TOKEN_LISTENER)
                 listener_ready(w);
+            else if (events[i].token == TOKEN_FIGURES)
+                take_figures();
+            else if (events[i].token == TOKEN_LINE)
+                send_line(w);
             else
                 connection_ready(w, plx_token_ptr(events[i].token));
+        }
         sweep(w);
     }
     return NULL;
@@ -529,8 +773,8 @@ static void loop_close(struct loop *loop)
         struct connection *c = loop->first;
         loop->first = c->next;
         close(c->fd);
-        if (c->file_left > 0)
-            close(c->file);
+        connection_close_file(c);
+        free(c->follower);
         free(c->in.bytes);
         free(c->out);
         free(c);
@@ -550,8 +794,8 @@ static void print_statistics(const struct worker *workers, int threads, const st
 {
     uint64_t requests = 0, connections = 0, bytes = 0, errors = 0;
     for (int i = 0; i < threads; i++) {
-        requests += workers[i].requests;
-        connections += workers[i].connections;
+        requests += tally_get(&workers[i].tally.requests);
+        connections += tally_get(&workers[i].tally.accepted);
         bytes += workers[i].bytes;
         errors += workers[i].client_errors;
     }
@@ -566,6 +810,18 @@ static void print_statistics(const struct worker *workers, int threads, const st
                per_wait);
         printf("kernel calls: %" PRIu64 ", wakes: %" PRIu64 "\n", stats.kernel_calls, stats.wakes_sent);
     }
+}
+
+static void top_init(struct worker *workers, int threads, struct loop *loops, int pollers)
+{
+    top.workers = workers;
+    top.threads = threads;
+    top.loops = loops;
+    top.pollers = pollers;
+    top.started = plx_now();
+    snprintf(top.constant, sizeof top.constant,
+             "\"version\":\"%s\",\"backend\":\"%s\",\"threads\":%d,\"pollers\":%d", PLX_VERSION,
+             plx_poller_backend(loops[0].poller), threads, pollers);
 }
 
 static int usage(void)
@@ -659,6 +915,7 @@ int main(int argc, char **argv)
         fflush(stdout);
         for (int i = 0; i < threads; i++)
             workers[i].loop = &loops[shared ? 0 : i];
+        top_init(workers, threads, loops, pollers);
         for (; started < threads && rc == 0; started += rc == 0)
             rc = -pthread_create(&workers[started].thread, NULL, work, &workers[started]);
         if (rc == 0)

@@ -4,14 +4,11 @@ Talks to http_server: http_server_test.py EXECUTABLE [NAME OF A TEST ...]
 
 Each test starts a server of its own, ends it with SIGINT, and looks at what it left: exit status 0,
 nothing on stderr, and before that no descriptor more than it had in the beginning.
-POLLUX_TEST_IDLE is the number of idle connections; a server built with a sanitizer gets fewer.
 """
 
-import hashlib
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -26,14 +23,14 @@ import traceback
 EXECUTABLE = os.path.abspath(sys.argv[1])
 with open(EXECUTABLE, "rb") as program:
     SANITIZED = re.search(rb"__(asan|tsan)_init", program.read()) is not None
-IDLE = int(os.environ.get("POLLUX_TEST_IDLE", "1000" if SANITIZED else "10000"))
-ALL_KINDS = (
+ALL_KINDS = [  # main leaves those that are to be had here
     ("--threads", "1"),
     ("--threads", "2"),
     ("--threads", "2", "--shared"),
+    ("--backend", "io_uring"),
     ("--backend", "poll"),
     ("--backend", "poll", "--threads", "2", "--shared"),
-)
+]
 FILES = {
     "index.html": b"<h1>home</h1>\n",
     "a.txt": b"a small file\n",
@@ -98,12 +95,12 @@ class Server:
         with open(f"/proc/{self.pid}/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    def connect(self):
-        return Peer(self.port)
+    def connect(self, buffer=None):
+        return Peer(self.port, buffer)
 
     def settle(self):
         """Waits until every connection is gone."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while (now := self.descriptors()) != self.base and time.monotonic() < end:
             time.sleep(0.01)
         assert now == self.base, f"{now} descriptors, {self.base} in the beginning"
@@ -159,8 +156,13 @@ class Answer:
 class Peer:
     """A connection, and what was read of it but not used."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=15)
+    def __init__(self, port, buffer=None):
+        self.socket = socket.socket()
+        if buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        self.socket.settimeout(60)
+        self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.left = b""
 
@@ -427,12 +429,9 @@ def garbage(server):
 
 
 def slow_reader(server):
-    slow = [socket.socket() for _ in range(4)]
+    slow = [server.connect(buffer=8192) for _ in range(4)]
     for peer in slow:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-        peer.settimeout(15)
-        peer.connect(("127.0.0.1", server.port))
-        peer.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        peer.send("GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     time.sleep(0.1)
     before = server.processor_time()
     begin = time.monotonic()
@@ -444,13 +443,9 @@ def slow_reader(server):
     used = server.processor_time() - before
     assert used < 0.2, f"{used:.2f} s of processor time beside blocked writes: it spins"
     for peer in slow:
-        data = b""
-        parts = []
-        while part := peer.recv(1 << 18):
-            parts.append(part)
-        data = b"".join(parts).split(b"\r\n\r\n", 1)[1]
-        assert hashlib.sha1(data).digest() == hashlib.sha1(FILES["big.bin"]).digest(), f"{len(data)} bytes"
-        peer.close()
+        expect(peer.answer(), 200, FILES["big.bin"])
+        assert peer.ended()
+        peer.socket.close()
 
 
 def conditions(server, root):
@@ -613,40 +608,8 @@ def run_idle_limit(root):
     at_once(idle_limit, root, ALL_KINDS)
 
 
-def run_many_idle(root):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    count = min(IDLE, hard - 100) if hard != resource.RLIM_INFINITY else IDLE
-    if count < IDLE:
-        print(f"    the limit of descriptors allows {count} of {IDLE} idle connections")
-    with Server(root) as server:
-        with server.connect() as peer:
-            peer.get("/a.txt")
-        server.settle()
-        before = server.memory()
-        peers = [server.connect() for _ in range(count)]
-        for peer in peers[::2]:
-            peer.send("GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
-        for peer in peers[::2]:
-            expect(peer.answer(), 200, FILES["a.txt"])
-        used = (server.memory() - before) / count
-        assert SANITIZED or used < 1024, f"{used:.0f} bytes of memory per idle connection"
-        begin = time.monotonic()
-        for peer in peers[:: max(1, count // 100)]:
-            expect(peer.get("/a.txt"), 200)
-        print(f"    {count} idle connections, {used:.0f} bytes each in the server; "
-              f"100 requests among them in {time.monotonic() - begin:.3f} s")
-        before = server.processor_time()
-        time.sleep(1)
-        spent = server.processor_time() - before
-        assert spent < 0.2, f"{spent:.2f} s of processor time in an idle second"
-        for peer in peers:
-            peer.reset()  # so that the client's ports are free again at once
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def no_descriptors(root, kind):
-    with Server(root, *kind, "--quiet", descriptors=64) as server:
+    with Server(root, *kind, "--quiet", "--idle", "3600", descriptors=64) as server:
         peers = [server.connect()]
         expect(peers[0].get("/"), 200)
         peers += [server.connect() for _ in range(199)]
@@ -682,21 +645,32 @@ TESTS = {
     "changing files": run_changing,
     "statistics": run_statistics,
     "idle limit": run_idle_limit,
-    "many idle": run_many_idle,
     "no descriptors": run_no_descriptors,
 }
 
 
-def main():
+def available(root, kind):
+    try:
+        with Server(root, *kind):
+            return True
+    except AssertionError as error:
+        assert "does not have what was asked for" in str(error), error
+        print(f"    not here: {' '.join(kind)}: {error}")
+        return False
+
+
+def main(tests, kinds):
     base = tempfile.mkdtemp(prefix="http_server_test.")
     try:
         root = make_folder(base)
-        for name in sys.argv[2:] or TESTS:
+        kinds[:] = [kind for kind in kinds if available(root, kind)]
+        for name in sys.argv[2:] or tests:
             begin = time.monotonic()
-            TESTS[name](root)
+            tests[name](root)
             print(f"{name}: {time.monotonic() - begin:.1f} s", flush=True)
     finally:
         shutil.rmtree(base)
 
 
-main()
+if __name__ == "__main__":
+    main(TESTS, ALL_KINDS)

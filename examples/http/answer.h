@@ -13,11 +13,12 @@
 
 struct answer {
     int status;
-    int64_t size;
+    int64_t size; /* -1: it ends with the connection */
     const char *type;
     const char *body; /* in memory, or NULL */
     const char *date, *modified;
     struct text name;       /* with 301: of a folder that was asked for without the slash at its end */
+    const char *fields;     /* more of the head, as whole lines, or NULL */
     bool head;              /* the body is left out */
     const char *connection; /* what becomes of it, as a whole line, or "" */
 };
@@ -59,12 +60,16 @@ static size_t write_answer(char *at, size_t room, struct answer a)
         a.size = snprintf(text, sizeof text, "%d %s\n", a.status, reason_of(a.status));
         a.type = "text/plain; charset=utf-8";
         a.body = text;
+        a.fields = NULL;
     }
 
     int length = snprintf(at, room, "HTTP/1.1 %d %s\r\nDate: %s\r\n", a.status, reason_of(a.status), a.date);
     if (a.status != 304)
-        length += snprintf(at + length, room - (size_t)length,
-                           "Content-Type: %s\r\nContent-Length: %" PRId64 "\r\n", a.type, a.size);
+        length += snprintf(at + length, room - (size_t)length, "Content-Type: %s\r\n", a.type);
+    if (a.status != 304 && a.size >= 0)
+        length += snprintf(at + length, room - (size_t)length, "Content-Length: %" PRId64 "\r\n", a.size);
+    if (a.fields != NULL)
+        length += snprintf(at + length, room - (size_t)length, "%s", a.fields);
     if (a.modified != NULL)
         length += snprintf(at + length, room - (size_t)length, "Last-Modified: %s\r\n", a.modified);
     if (a.status == 301)
