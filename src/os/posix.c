@@ -78,7 +78,8 @@ static int posix_open(const char *path, int flags)
 
 static struct dirent *posix_readdir(DIR *folder)
 {
-    return readdir(folder);
+    /* cppcheck-suppress readdirCalled ; two threads never share a folder, and readdir_r is deprecated */
+    return readdir(folder); /* NOLINT(concurrency-mt-unsafe): the same */
 }
 
 #if PLX__HAS_PROCESSES
@@ -181,10 +182,13 @@ int plx__pipe(int fds[2])
     return plx__result(plx__posix.pipe(fds), saved);
 }
 
+/* Its EAGAIN is for want of memory, and does not say that nothing is ready. */
 int plx__poll(struct pollfd *fds, size_t count, int milliseconds)
 {
     int saved = errno;
-    return plx__result(plx__posix.poll(fds, (nfds_t)count, milliseconds), saved);
+    int rc = plx__result(plx__posix.poll(fds, (nfds_t)count, milliseconds), saved);
+
+    return rc == -EAGAIN ? -ENOMEM : rc;
 }
 
 int plx__status(int fd, struct stat *status)
@@ -261,12 +265,17 @@ bool plx__descriptor_is_open(plx_fd fd)
     return plx__status(fd, &status) != -EBADF;
 }
 
+/* A signal may interrupt it where the file system is another machine's, or a program's. */
 int plx__folder_open(const char *path, bool follow)
 {
     int saved = errno;
     int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW);
+    int rc;
 
-    return plx__result(plx__posix.open(path, flags), saved);
+    do
+        rc = plx__result(plx__posix.open(path, flags), saved);
+    while (rc == -EINTR);
+    return rc;
 }
 
 int plx__stat(int folder, const char *path, bool follow, struct stat *status)
