@@ -73,18 +73,24 @@ static int process_look(plx_process *process)
     return rc;
 }
 
-/* By number there is no telling a later process with it, so one reaping is for all. */
-static void process_reap(plx_process *process)
+/*
+ * By number there is no telling a later process with it, so one reaping is for all. An error leaves
+ * the zombie: not all of them have the answer yet.
+ */
+static int process_reap(plx_process *process)
 {
     bool by_pidfd = process->pidfd != PLX__NO_DESCRIPTOR;
 
-    for (plx_process *other = *process_list(process->pid); other; other = other->next)
-        if (other->pid == process->pid)
-            (void)process_look(other);
+    for (plx_process *other = *process_list(process->pid); other; other = other->next) {
+        int rc = other->pid == process->pid ? process_look(other) : 0;
+        if (rc < 0 && !other->known)
+            return rc;
+    }
     process->reaped = by_pidfd ? plx__pidfd_reap(process->pidfd, process->pid) : plx__process_reap(process->pid);
     for (plx_process *other = *process_list(process->pid); other; other = other->next)
         if (other->pid == process->pid && (!PLX__PIDFD_NAMES || other->pidfd == PLX__NO_DESCRIPTOR))
             other->reaped |= process->reaped;
+    return 1;
 }
 
 static void process_list_add(plx_process *process)
@@ -323,7 +329,7 @@ int plx_process_status(plx_process *process, plx_exit *status)
     plx__lock_take(&processes_lock);
     int rc = process_look(process);
     if (rc == 1 && !process->reaped)
-        process_reap(process);
+        rc = process_reap(process);
     if (rc == 0)
         rc = process->over ? -PLX_ESHUTDOWN : -EAGAIN;
     if (rc == 1)
