@@ -103,17 +103,15 @@ static size_t in_size(const struct inotify_event *raw)
     return sizeof *raw + raw->len;
 }
 
-/* The event that is looked at, or NULL. */
-static struct inotify_event *in_present(const in_state *in)
+/* The event that is looked at, if there is one. */
+static size_t in_present(const in_state *in)
 {
-    size_t at = in->ahead != SIZE_MAX ? in->ahead : in->at;
-
-    return at < in->filled ? in_raw(in, at) : NULL;
+    return in->ahead != SIZE_MAX ? in->ahead : in->at;
 }
 
 static uint64_t in_position(const in_state *in)
 {
-    return in->total - (in->filled - (in->ahead != SIZE_MAX ? in->ahead : in->at));
+    return in->total - (in->filled - in_present(in));
 }
 
 /* Reads more, behind what is there. Bytes; 0: the kernel has no more, or there is no room. */
@@ -143,7 +141,7 @@ static int in_read(in_state *in)
 static void in_consume(in_state *in)
 {
     if (in->ahead != SIZE_MAX) {
-        in_present(in)->wd = -2;
+        in_raw(in, in->ahead)->wd = -2;
         in->ahead = SIZE_MAX;
     } else {
         in->at += in_size(in_raw(in, in->at));
@@ -290,7 +288,7 @@ static void in_apply_place(in_state *in, in_place *place, const struct inotify_e
             in_apply_name(in, place, raw);
     } else if (place == watch->root) {
         if (raw->mask & (IN_DELETE_SELF | IN_IGNORED) ||
-            (raw->mask & (IN_ATTRIB | IN_MOVE_SELF) && !plx__walk_is_there(watch)))
+            (raw->mask & (IN_ATTRIB | IN_MOVE_SELF) && plx__walk_is_there(watch) == 0))
             in_gone(in, watch);
     } else if (raw->mask & IN_IGNORED || (raw->mask & IN_MOVE_SELF && place->away)) {
         plx__tree_drop(in, place); /* deleted; or moved, and not to where it would be watched */
@@ -381,8 +379,7 @@ static int in_seek(in_state *in, bool working)
     for (;;) {
         if (in->lost || in_untold(in) || in_gone_untold(in))
             return 1;
-        struct inotify_event *raw = in_present(in);
-        if (!raw) {
+        if (in_present(in) >= in->filled) {
             int rc = in_read(in);
             if (rc < 0)
                 return rc;
@@ -392,6 +389,7 @@ static int in_seek(in_state *in, bool working)
                 return 1;
             continue;
         }
+        struct inotify_event *raw = in_raw(in, in_present(in));
         if (!in->told && in_teller(in, raw))
             return 1;
         in->told = true;
@@ -437,7 +435,7 @@ static bool in_take(in_state *in, plx_path_change *change)
         *change = (plx_path_change){.watch = gone->number, .changes = PLX_PATH_SELF_GONE, .name = ""};
         return true;
     }
-    const struct inotify_event *raw = in_present(in);
+    const struct inotify_event *raw = in_raw(in, in_present(in));
     in_place *place = in_teller(in, raw);
     if (!place)
         return false;

@@ -36,9 +36,10 @@ static int ls_stat(int folder, const char *path, bool follow, sc_status *status)
     struct stat found;
     int rc = plx__stat(folder, path, follow, &found);
 
-    if (rc == 0)
-        *status = ls_status(&found);
-    return rc;
+    if (rc < 0)
+        return rc;
+    *status = ls_status(&found);
+    return 0;
 }
 
 static bool ls_is_folder(const sc_status *status)
@@ -49,6 +50,12 @@ static bool ls_is_folder(const sc_status *status)
 static bool ls_same_file(const sc_status *one, const sc_status *other)
 {
     return one->device == other->device && one->inode == other->inode && !((one->mode ^ other->mode) & S_IFMT);
+}
+
+/* Known by its name alone: its folder may be listed, and what is in it not be looked at (EACCES). */
+static bool ls_is_blank(const sc_entry *entry)
+{
+    return entry->status.mode == 0;
 }
 
 /* What is told of a file that is still the same. The times of a folder are those of what is in it. */
@@ -255,19 +262,26 @@ static int ls_open(sc_state *sc, const sc_watch *watch, const sc_entry *entry, D
     if (*folder < 0)
         return *folder;
     rc = plx__status(*folder, &found); /* WASI on Node knows no "." in a folder opened as "folder/" */
-    if (rc == 0) {
-        sc_status status = ls_status(&found);
-        rc = ls_same_file(&status, &entry->status) ? 0 : -ESTALE;
-    }
-    if (rc == 0)
+    if (rc < 0)
+        goto close_folder;
+    sc_status status = ls_status(&found);
+    rc = -ESTALE;
+    if (ls_same_file(&status, &entry->status))
         return plx__listing_open(*folder, listing);
+close_folder:
     plx__close(*folder);
     return rc;
 }
 
+/* Anything else says nothing of whether it is there. */
+static bool ls_missing(int rc)
+{
+    return rc == -ENOENT || rc == -ENOTDIR || rc == -ELOOP;
+}
+
 static bool ls_folder_differs(sc_state *sc, const sc_watch *watch, const sc_entry *entry)
 {
-    DIR *listing;
+    DIR *listing = NULL;
     const char *name;
     sc_status status;
     size_t count = 0;
@@ -291,8 +305,10 @@ bool plx__listing_differs(sc_state *sc, sc_watch *watch)
 {
     sc_status status;
 
-    if (ls_stat(-1, watch->path, true, &status) < 0 || !ls_same_file(&watch->root->status, &status) ||
-        ls_changes(&watch->root->status, &status))
+    int rc = ls_stat(-1, watch->path, true, &status);
+    if (rc < 0)
+        return ls_missing(rc);
+    if (!ls_same_file(&watch->root->status, &status) || ls_changes(&watch->root->status, &status))
         return true;
     for (const sc_entry *entry = watch->root; entry; entry = ls_walk(watch->root, entry))
         if (ls_is_listed(watch, entry) && ls_folder_differs(sc, watch, entry))
@@ -323,7 +339,7 @@ static void ls_tell(sc_state *sc, const sc_watch *watch, const sc_entry *entry, 
 /* A file that is still the same, perhaps with changes. */
 static void ls_tell_same(sc_state *sc, const sc_watch *watch, sc_entry *entry, const sc_status *status)
 {
-    uint32_t changes = ls_changes(&entry->status, status);
+    uint32_t changes = ls_is_blank(entry) ? 0 : ls_changes(&entry->status, status);
 
     entry->status = *status;
     entry->seen = sc->looks;
@@ -336,6 +352,23 @@ static void ls_lose(sc_state *sc, sc_watch *watch, sc_entry *entry)
 {
     ls_take_out(sc, entry);
     ls_link(&watch->lost, entry);
+}
+
+/* 1 and the status of a name, blank if it may not be known; 0: it is gone again, or stays; or an error. */
+static int ls_look(sc_state *sc, int folder, const char *name, sc_entry *child, sc_status *status)
+{
+    int rc = ls_stat(folder, name, false, status);
+
+    if (rc == 0)
+        return 1;
+    if (ls_missing(rc))
+        return 0;
+    if (child) {
+        child->seen = sc->looks; /* it cannot be looked at now */
+        return 0;
+    }
+    *status = (sc_status){0};
+    return rc == -EACCES ? 1 : rc;
 }
 
 /* Brings a folder up to date. What is new in it goes to the front of *fresh. */
@@ -354,9 +387,14 @@ static int ls_update(sc_state *sc, sc_watch *watch, sc_entry *entry, sc_entry **
         sc_entry *child = (sc_entry *)plx__names_find(&sc->entries, entry->id, name, strlen(name));
         if (child)
             (void)ls_hint(sc, watch, child);
-        if (ls_stat(folder, name, false, &status) < 0)
-            continue; /* gone again */
-        if (child && ls_same_file(&child->status, &status)) {
+        int seen = ls_look(sc, folder, name, child, &status);
+        if (seen < 0) {
+            rc = seen;
+            break;
+        }
+        if (seen == 0)
+            continue;
+        if (child && (ls_is_blank(child) || ls_same_file(&child->status, &status))) {
             ls_tell_same(sc, watch, child, &status);
             continue;
         }
@@ -388,7 +426,7 @@ static sc_entry *ls_lost(const sc_watch *watch, const sc_entry *entry)
 {
     sc_entry *lost = watch->lost;
 
-    while (lost && !ls_same_file(&lost->status, &entry->status))
+    while (lost && (ls_is_blank(entry) || !ls_same_file(&lost->status, &entry->status)))
         lost = lost->next;
     return lost;
 }
@@ -483,7 +521,10 @@ void plx__listing_compare(sc_state *sc, sc_watch *watch)
 
     ls_hint_above(sc, watch);
     (void)ls_hint(sc, watch, watch->root);
-    if (ls_stat(-1, watch->path, true, &status) == 0 && ls_same_file(&watch->root->status, &status)) {
+    int rc = ls_stat(-1, watch->path, true, &status);
+    if (rc < 0 && !ls_missing(rc))
+        return;
+    if (rc == 0 && ls_same_file(&watch->root->status, &status)) {
         ls_tell_same(sc, watch, watch->root, &status);
         if (ls_is_listed(watch, watch->root))
             ls_compare_tree(sc, watch);

@@ -29,8 +29,8 @@ struct walk {
 
 /* As the kernel writes them. */
 struct walk_entry {
-    uint64_t inode;
-    int64_t offset;
+    uint64_t inode; /* cppcheck-suppress unusedStructMember ; the kernel's */
+    int64_t offset; /* cppcheck-suppress unusedStructMember ; the kernel's */
     uint16_t size;
     uint8_t type;
     char name[];
@@ -111,8 +111,10 @@ static int walk_is_at(in_state *in, const in_place *place)
  */
 static int walk_found(in_state *in, in_place *known, in_place *parent, const char *name, size_t length)
 {
-    if (known->seen == in->looks && walk_is_at(in, known) >= 0)
-        return -EEXIST;
+    int rc = known->seen == in->looks ? walk_is_at(in, known) : -ESTALE;
+
+    if (!walk_forgives(rc))
+        return rc < 0 ? rc : -EEXIST;
     for (in_place *above = parent; above; above = above->parent)
         if (above == known) { /* what lies where changes faster than it is looked at */
             walk_tear(parent);
@@ -171,12 +173,14 @@ static int walk_look(in_state *in, in_place *parent, int folder, const char *nam
     if (target)
         target->mask |= mask;
     rc = plx__stat(folder, name, false, &status);
-    if (rc == 0 && known)
-        rc = again ? walk_found(in, *place = known, parent, name, length) : -EEXIST;
-    else if (rc == 0)
-        rc = walk_new(in, parent, name, length, number, place);
-    else if (!target)
+    if (rc < 0 && !target)
         (void)plx__inotify_remove(in->inotify, number);
+    if (rc < 0)
+        return rc;
+    if (known)
+        rc = again ? walk_found(in, *place = known, parent, name, length) : -EEXIST;
+    else
+        rc = walk_new(in, parent, name, length, number, place);
     if (rc < 0)
         return rc;
     walk_identify(*place, &status);
@@ -331,17 +335,25 @@ void plx__walk_arrive(in_state *in, in_place *place, in_place *parent, const cha
     for (in_place *each = place; each; each = plx__tree_walk(place, each))
         if (each->torn)
             walk_complete(in, each);
-    if (doubtful && walk_forgives(walk_is_at(in, place)))
+    int rc = doubtful ? walk_is_at(in, place) : 0;
+    if (walk_forgives(rc))
         walk_tear(place);
+    else if (rc < 0)
+        walk_failed(in, place->watch);
 }
 
 /* ---- Once more ------------------------------------------------------------- */
 
-bool plx__walk_is_there(const in_watch *watch)
+int plx__walk_is_there(const in_watch *watch)
 {
     struct stat status;
 
-    return watch->root && plx__stat(-1, watch->path, true, &status) == 0 && walk_same(watch->root, &status);
+    if (!watch->root)
+        return 0;
+    int rc = plx__stat(-1, watch->path, true, &status);
+    if (rc < 0)
+        return walk_forgives(rc) ? 0 : rc;
+    return walk_same(watch->root, &status);
 }
 
 /* The same for a time that nothing is known of: the inode may have been given out again. */
@@ -349,7 +361,7 @@ static bool walk_is_watched(const in_state *in, const in_watch *watch)
 {
     uint32_t mask = watch->root->target->mask | IN_MASK_ADD;
 
-    if (!plx__walk_is_there(watch))
+    if (plx__walk_is_there(watch) == 0)
         return false;
     int number = plx__inotify_add(in->inotify, watch->path, mask);
     if (number >= 0 && number != watch->root->target->number && !plx__tree_target(in, number))
@@ -514,8 +526,9 @@ static int walk_begin(in_state *in, in_watch *watch)
         watch->root->since = plx__walk_position(in);
         if (watch->guard)
             watch->guard->since = watch->root->since;
-        if (plx__walk_is_there(watch))
-            return 0;
+        rc = plx__walk_is_there(watch);
+        if (rc != 0)
+            return rc < 0 ? rc : 0;
         plx__tree_drop_watch(in, watch);
     }
     return -ENOENT; /* it is replaced again and again */

@@ -19,8 +19,8 @@ void plx__walk_renew(in_state *in, in_place *parent, const char *name, size_t le
 /* A folder that was away has this name now. */
 void plx__walk_arrive(in_state *in, in_place *place, in_place *parent, const char *name, size_t length);
 
-/* Whether a watch's path is still what is watched. */
-bool plx__walk_is_there(const in_watch *watch);
+/* 1 if a watch's path is still what is watched, 0 if not, or the error that leaves it open. */
+int plx__walk_is_there(const in_watch *watch);
 
 /* Changes were lost: makes a watch's tree what it is. */
 void plx__walk_again(in_state *in, in_watch *watch);

@@ -447,7 +447,7 @@ static bool rd_same_file(const rd_file *one, const rd_file *other)
 /* After a guard has missed something. What is being deleted is -EACCES. */
 static void rd_look_again(rd_state *rd, rd_watch *watch)
 {
-    rd_file file;
+    rd_file file = {0};
     bool folder;
     int rc = rd_identify(watch->path, &folder, &file);
 
