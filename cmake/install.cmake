@@ -1,9 +1,9 @@
-# cmake --install: the header, both libraries, and how CMake and pkg-config find them.
+# cmake --install: the headers, both libraries, and how CMake and pkg-config find them.
 
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/pollux)
 
-install(FILES include/pollux.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES include/pollux.h include/pollux.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS pollux_static pollux_shared EXPORT pollux
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT pollux NAMESPACE pollux:: FILE pollux-targets.cmake DESTINATION ${package_dir})

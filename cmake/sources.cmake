@@ -72,6 +72,7 @@ set(POLLUX_SOURCES
     src/os/pidfd_none.c
     src/os/ports.c
     src/os/posix.c
+    src/os/probes.c
     src/os/process_none.c
     src/os/process_posix.c
     src/os/process_win32.c

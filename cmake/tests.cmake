@@ -18,7 +18,7 @@ function(pollux_test name)
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 120)
     endif()
-    if(CMAKE_CROSSCOMPILING_EMULATOR) # is slow
+    if(CMAKE_CROSSCOMPILING_EMULATOR OR CMAKE_C_FLAGS MATCHES "--coverage") # is slow
         math(EXPR arg_TIMEOUT "2 * ${arg_TIMEOUT}")
     endif()
     add_test(NAME ${name} COMMAND ${arg_COMMAND})

@@ -64,10 +64,11 @@
 #include <sys/types.h>
 #endif
 
+/* The version of this header. */
+#define PLX_VERSION       "0.9.0"
 #define PLX_VERSION_MAJOR 0
-#define PLX_VERSION_MINOR 1
+#define PLX_VERSION_MINOR 9
 #define PLX_VERSION_PATCH 0
-#define PLX_VERSION       "0.1.0"
 
 #ifdef __cplusplus
 extern "C" {
@@ -175,17 +176,17 @@ static inline uint32_t plx_token_index(plx_token token)
 /*
  * Modes, given together with an interest.
  *
- * PLX_LEVEL     An event with every wait for as long as the source is ready.
- * PLX_EDGE      An event when the source becomes ready, or ready once more: read or
- *               write until -EAGAIN, or nothing further may be heard. Needs a kernel
- *               that knows edges: ask plx_poller_supports, elsewhere -ENOTSUP.
- * PLX_ONESHOT   One event in all, then silence (errors and hang-ups included) until
- *               plx_reregister or plx_enable arms it again. Works everywhere, and is
- *               the mode for several waiting threads. With PLX_EDGE it means the same.
- * PLX_EXCLUSIVE For a listener that is registered with several pollers: a connection
- *               wakes one of them, or a few, not all. With PLX_READABLE and
- *               PLX_WRITABLE alone, and without PLX_ONESHOT; PLX_READ_CLOSED is not
- *               reported. Ask plx_poller_supports, elsewhere -ENOTSUP.
+ * PLX_LEVEL      An event with every wait for as long as the source is ready.
+ * PLX_EDGE       An event when the source becomes ready, or ready once more: read or
+ *                write until -EAGAIN, or nothing further may be heard. Needs a kernel
+ *                that knows edges: ask plx_poller_supports, elsewhere -ENOTSUP.
+ * PLX_ONESHOT    One event in all, then silence (errors and hang-ups included) until
+ *                plx_reregister or plx_enable arms it again. Works everywhere, and is
+ *                the mode for several waiting threads. With PLX_EDGE it means the same.
+ * PLX_EXCLUSIVE  For a listener that is registered with several pollers: a connection
+ *                wakes one of them, or a few, not all. With PLX_READABLE and
+ *                PLX_WRITABLE alone, and without PLX_ONESHOT; PLX_READ_CLOSED is not
+ *                reported. Ask plx_poller_supports, elsewhere -ENOTSUP.
  */
 #define PLX_LEVEL     0x00000000u
 #define PLX_EDGE      0x80000000u
@@ -194,6 +195,7 @@ static inline uint32_t plx_token_index(plx_token token)
 
 /* ---- Events ---------------------------------------------------------------- */
 
+/* What a wait returns, one for each source that has something to say. */
 typedef struct plx_event {
     plx_token token;  /* of the source */
     uint32_t  flags;  /* what is ready, or which kind of event this is */
@@ -221,12 +223,14 @@ PLX_API int plx_event_describe(const plx_event *event, char *buffer, size_t size
 
 /* ---- The poller ------------------------------------------------------------ */
 
+/* The objects of a program: a poller, its registry, and three kinds of source. */
 typedef struct plx_poller   plx_poller;
 typedef struct plx_registry plx_registry;
 typedef struct plx_waker    plx_waker;
 typedef struct plx_signals  plx_signals;
 typedef struct plx_process  plx_process;
 
+/* Which of the kernel's interfaces a poller waits in. */
 typedef enum plx_backend {
     PLX_BACKEND_AUTO = 0, /* the environment's PLX_BACKEND if it is set, else the best that works here */
     PLX_BACKEND_EPOLL,
@@ -237,6 +241,7 @@ typedef enum plx_backend {
     PLX_BACKEND_IOCP
 } plx_backend;
 
+/* What a poller calls time. */
 typedef enum plx_clock {
     PLX_CLOCK_MONOTONIC = 0, /* stands still while the machine sleeps */
     PLX_CLOCK_BOOTTIME,      /* counts the time asleep: what came due meanwhile is due on waking */
@@ -312,9 +317,9 @@ PLX_API int plx_poller_open(plx_poller **poller, const plx_options *options);
 PLX_API void plx_poller_close(plx_poller *poller);
 
 /*
- * Waits until something is ready, the timeout has passed, or plx_notify was called,
- * and writes what is ready to events, from the start, at most capacity of them. What
- * does not fit comes with the next wait. A timeout of 0 returns what is ready now. The
+ * Waits until something is ready, the timeout has passed, or plx_notify was called.
+ * Writes what is ready to events, from the start, at most capacity of them. What does
+ * not fit comes with the next wait. A timeout of 0 returns what is ready now. The
  * array's other elements are scratch space.
  *
  * No kind of source (the kernel's readiness; due timers; all the rest) starves
@@ -331,8 +336,8 @@ PLX_API void plx_poller_close(plx_poller *poller);
  *               wait for their turn.)
  *   -ECANCELED  the poller is being closed by another thread
  *   -ECHILD     after fork(), in the child
- *   An error of the kernel's own wait (-EPERM from a sandbox) is returned as it is; on WASI
- *   -EDEADLK  for ever, with nothing registered and no timer: nobody could end it
+ *   -EDEADLK    on WASI, for ever with nothing registered and no timer: nobody could end it
+ *   An error of the kernel's own wait (-EPERM from a sandbox) is returned as it is.
  * Threads  several may wait at once, up to 65,535. Each post, each wake, each edge and each oneshot
  *          event goes to one of them. A level event goes to every one that waits while
  *          the source is ready: threads that share sources register them oneshot. On
@@ -343,7 +348,12 @@ PLX_API void plx_poller_close(plx_poller *poller);
  */
 PLX_API int plx_poller_wait(plx_poller *poller, plx_event *events, int capacity, plx_nanos timeout);
 
-/* The same until a point in time, on the clock of plx_poller_now. One in the past is due now. */
+/*
+ * Waits as plx_poller_wait does, until a point in time on the clock of plx_poller_now. One in
+ * the past is due now.
+ *
+ * Returns  as plx_poller_wait.
+ */
 PLX_API int plx_poller_wait_until(plx_poller *poller, plx_event *events, int capacity, plx_nanos deadline);
 
 /*
@@ -354,11 +364,14 @@ PLX_API int plx_poller_wait_until(plx_poller *poller, plx_event *events, int cap
 PLX_API plx_registry *plx_poller_registry(plx_poller *poller);
 
 /*
- * A descriptor that is readable whenever a wait would return events, so that a poller
- * can be a source of another loop (poll, epoll, another poller). Use it for that alone.
- * From the first call on, a wake that finds nobody waiting makes its system call too.
+ * A descriptor that is readable whenever a wait would return events, or would end for a
+ * notify, so that a poller can be a source of another loop (poll, epoll, another poller).
+ * Use it for that alone, and take what is ready with a timeout of 0: after a notify it may
+ * be nothing. From the first call on, a wake that finds nobody waiting makes its system call too.
  *
- * Returns  the descriptor; -ENOTSUP where the backend has none (poll, iocp).
+ * Returns  the descriptor; -ENOTSUP where the backend has none (poll, iocp); -EMFILE, -ENFILE,
+ *          -ENOSPC or -ENOMEM for the timers'; an error of the kernel's wake call, if there is
+ *          something to return already.
  * Lifetime  it is the poller's: do not close it. Its number never changes. One thing
  *           ends an outer epoll's watch of it: a source that is closed while registered
  *           and lives on in a duplicate makes the library renew its kernel set (see
@@ -378,7 +391,11 @@ PLX_API bool plx_poller_supports(const plx_poller *poller, uint32_t flags);
 /* Writes the counters. Costs no system call; several threads' waits are all in it. */
 PLX_API void plx_poller_stats(const plx_poller *poller, plx_stats *stats);
 
-/* Writes one line about the poller, as plx_event_describe does about an event. */
+/*
+ * Writes one line about the poller, as plx_event_describe does about an event.
+ *
+ * Returns  as plx_event_describe.
+ */
 PLX_API int plx_poller_describe(const plx_poller *poller, char *buffer, size_t size);
 
 /* Now, on the poller's clock: what deadlines of waits and timers are measured on. */
@@ -422,7 +439,8 @@ PLX_API plx_token plx_registry_new_token(plx_registry *registry);
  * A registration is of the open file, not of the number. Deregister before close. A
  * program that closes first corrupts nothing: the kernel forgets the registration with
  * the last duplicate of the file, the number can be registered again, and what an old
- * file still reports is never returned under a new registration.
+ * file still reports is never returned under a new registration. With epoll it may make
+ * an edge of another source come once more.
  *
  * Returns  0;
  *   -EEXIST   it is registered already: plx_reregister changes it
@@ -508,8 +526,8 @@ PLX_API int plx_disable(plx_registry *registry, plx_fd fd, uint32_t interest);
 PLX_API int plx_lookup(plx_registry *registry, plx_fd fd, plx_token *token, uint32_t *interest);
 
 /*
- * The same with the kernel's own flags: EPOLL* with epoll and io_uring. The event's
- * native field has what the kernel reported, its flags the translation.
+ * As plx_register and plx_reregister, with the kernel's own flags: EPOLL* with epoll and
+ * io_uring. The event's native field has what the kernel reported, its flags the translation.
  *
  * Returns  as plx_register and plx_reregister; -ENOTSUP with other backends; -EINVAL if
  *          the kernel refuses the flags.
@@ -519,12 +537,12 @@ PLX_API int plx_reregister_native(plx_registry *registry, plx_fd fd, plx_token t
 
 #ifdef _WIN32
 /*
- * The same with a handle that can be waited for: an event, a process, a thread, a semaphore,
- * a waitable timer, a console's input. It is PLX_READABLE when it is signalled, and nothing
- * else; the wait for it takes the signal of what resets itself (an auto-reset event, one count
- * of a semaphore; not for a mutex, which would be owned by another thread). All functions for
- * descriptors take such a handle, cast to plx_fd, as well. The poller holds a duplicate until
- * it is deregistered.
+ * As plx_register and plx_deregister, with a handle that can be waited for: an event, a
+ * process, a thread, a semaphore, a waitable timer, a console's input. It is PLX_READABLE
+ * when it is signalled, and nothing else; the wait for it takes the signal of what resets
+ * itself (an auto-reset event, one count of a semaphore; not for a mutex, which would be
+ * owned by another thread). All functions for descriptors take such a handle, cast to
+ * plx_fd, as well. The poller holds a duplicate until it is deregistered.
  *
  * Returns  as plx_register and plx_deregister; -EPERM what cannot be waited for, files, pipes
  *          and NUL among it.
@@ -601,8 +619,8 @@ typedef uint64_t plx_timer;
  * Returns  0 and the handle;
  *   -EINVAL  `first` is negative and not PLX_FOREVER, `interval` is negative, or a token
  *            above PLX_TOKEN_MAX
- *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD; an error of the kernel's wake call, and then nothing
- *            was started
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
+ *   An error of the kernel's wake call, and then nothing was started.
  * Units    nanoseconds, on the poller's clock. Never early; a deadline beyond 292 years never
  *          comes. Linux may be late by its slack for timeouts, 50 microseconds unless a
  *          thread asks for less (PR_SET_TIMERSLACK).
@@ -614,7 +632,8 @@ PLX_API int plx_timer_start_at(plx_registry *registry, plx_token token, plx_nano
 
 /*
  * Gives a timer a new time, counted from this call, and a new interval. Expirations that
- * were not reported yet are forgotten.
+ * were not reported yet are forgotten. Where it may have fired its last, cancel it instead,
+ * whatever that returns, and start another.
  *
  * Returns  0; -ENOENT it has fired its last, or was cancelled; else as plx_timer_start, and
  *          then the timer is as it was.
@@ -775,7 +794,7 @@ PLX_API int plx_signals_open(plx_registry *registry, plx_token token, const int 
 PLX_API int plx_signals_next(plx_signals *signals, plx_signal_info *info);
 
 /*
- * Ends it; unread signals are dropped, and no wait that begins later returns its event. With
+ * Ends the watching; unread signals are dropped, and no wait that begins later returns its event. With
  * the last object that watches a number the action from before is put back, unless the program
  * has installed another over the library's meanwhile: then that one stays. NULL is ignored.
  */
@@ -808,8 +827,8 @@ typedef struct plx_exit {
  *   -EMFILE  the process has no descriptor left, -ENFILE the system has none
  *   -ENOSPC  the user's limit of epoll registrations (fs.epoll.max_user_watches)
  *   -ENOTSUP WASI, which has no processes
- *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD (as everywhere); without a descriptor, an error of the
- *            system's own call (-EPERM from a sandbox)
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD (as everywhere)
+ *   Without a descriptor, an error of the system's own call (-EPERM from a sandbox).
  * Lifetime  may outlive its poller.
  * Portability  on Linux each object costs a descriptor (pidfd), and with kqueue (EVFILT_PROC),
  *           where an end that nobody looked at is not known any more once the number is
@@ -877,6 +896,7 @@ typedef struct plx_paths plx_paths;
 /* With the others: all folders below as well, those to come included. Nothing more of a file. */
 #define PLX_PATH_RECURSIVE 0x80000000u
 
+/* One change, as plx_paths_next gives it. */
 typedef struct plx_path_change {
     int         watch;   /* the number that plx_paths_add gave, or -1 */
     uint32_t    changes; /* one of the above */
@@ -892,7 +912,8 @@ typedef struct plx_path_change {
  *   -EMFILE   no descriptor left, or the user's limit of inotify objects is reached
  *             (fs.inotify.max_user_instances); -ENFILE the system has none
  *   -ENOTSUP  the system, or a sandbox, does not have inotify
- *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD; an error of plx_register
+ *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
+ *   An error of plx_register.
  * Lifetime  until plx_paths_close; may outlive its poller.
  */
 PLX_API int plx_paths_open(plx_registry *registry, plx_token token, plx_paths **paths);
@@ -930,7 +951,7 @@ PLX_API int plx_paths_open(plx_registry *registry, plx_token token, plx_paths **
  *   -ENOTSUP  a change that this system cannot see
  *   -EMFILE, -ENFILE  no descriptor left to look through folders with, of a recursive watch
  *   -ENOMEM, -PLX_ESHUTDOWN, -ECHILD
- *          An error leaves nothing watched.
+ *   An error leaves nothing watched.
  * Threads  any, also while others wait or call plx_paths_next; it holds the object's lock
  *          for as long as it takes to look through a tree.
  * Portability  where the system has nothing better the library compares listings once a
@@ -967,7 +988,8 @@ PLX_API int plx_paths_remove(plx_paths *paths, int watch);
  *          recursive watch may make an event that ends in -EAGAIN here, because the library
  *          had a new folder to look into, and where listings are compared any watch may;
  *   -PLX_ESHUTDOWN  the poller was closed, and what had been read is used up
- *   -ECHILD; an error of the system's read.
+ *   -ECHILD
+ *   An error of the system's read.
  * Threads  one at a time, any thread: the name is shared.
  */
 PLX_API int plx_paths_next(plx_paths *paths, plx_path_change *change);

@@ -145,16 +145,20 @@ static struct seam {
     atomic_int last_pipe; /* its writing end */
 } seam;
 
+static _Thread_local long seam_met;  /* how many of this thread's did */
+static _Thread_local int seam_lasts; /* and so many of its calls behind that one do */
+
 static inline bool seam_fails(enum seam_call call)
 {
     long number = atomic_fetch_add(&seam.made[call], 1) + 1;
 
     if (atomic_load(&seam.fail_call) != (int)call)
         return false;
-    long each = atomic_load(&seam.fail_each);
-    if (number != atomic_load(&seam.fail_at) && !(each && number % each == 0))
+    long at = atomic_load(&seam.fail_at), each = atomic_load(&seam.fail_each);
+    if (number != at && !(each && number % each == 0) && !(number > at && number <= at + seam_lasts))
         return false;
     atomic_fetch_add(&seam.failed, 1);
+    seam_met++;
     errno = atomic_load(&seam.fail_error);
     return true;
 }

@@ -47,6 +47,7 @@ static int backend_try(const plx__backend *candidate, const plx_allocator *memor
 
 int plx__backend_open(plx_backend wanted, const plx_allocator *memory, const plx__backend **backend, void **state)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a setenv at the same time is the program's to avoid */
     const char *name = wanted == PLX_BACKEND_AUTO ? getenv("PLX_BACKEND") : NULL;
     bool any = wanted == PLX_BACKEND_AUTO && (!name || !*name);
 

@@ -44,7 +44,7 @@ typedef struct plx__backend {
 
     /*
      * Under the registry's lock: the kernel may hold registrations that cannot be removed;
-     * put those of the table, and no other, into a new set with the same descriptor. A
+     * put those of the table and the alarm, and no other, into a new set with the same descriptor. A
      * thread blocked in the old set stays there until it is woken. 1: it must be done again.
      */
     int (*rebuild)(void *state, const plx__table *table, uint32_t *calls);
@@ -52,7 +52,8 @@ typedef struct plx__backend {
     /*
      * Waits, without a lock, for `timeout` (0, PLX_FOREVER, or longer), hands what the
      * kernel has, at most harvest->room events, to plx__harvest_event, and returns how many
-     * were somebody's. May return early, with 0 or -EINTR.
+     * were somebody's. May return early, with 0 or -EINTR;
+     * with -EBUSY if it could not look, and is to be called again.
      */
     int (*wait)(void *state, plx__harvest *harvest, plx_nanos timeout);
 

@@ -102,8 +102,11 @@ static inline int ep_control(plx__epoll *ep, int operation, const plx__watch *wa
 static int ep_add(void *state, const plx__watch *watch, uint32_t *calls)
 {
     plx__epoll *ep = state;
+    int rc = (int)watch->key.fd == ep->event ? -EINVAL : ep_control(ep, EPOLL_CTL_ADD, watch, calls);
 
-    return (int)watch->key.fd == ep->event ? -EINVAL : ep_control(ep, EPOLL_CTL_ADD, watch, calls);
+    if (rc == 0 && watch->key.tag == PLX__ALARM_TAG)
+        ep->alarm = *watch;
+    return rc;
 }
 
 /* Of a number that is a regular file by now epoll says EPERM, whatever it is asked. */
@@ -112,9 +115,19 @@ static inline int ep_gone(int rc)
     return rc == -EPERM ? -ENOENT : rc;
 }
 
+/*
+ * Of an exclusive entry MOD says EINVAL; asked with the flag itself, the kernel says so before it
+ * looks. Such an entry is this registration's, or if it has none, that of a file before it.
+ */
 static inline int ep_change(plx__epoll *ep, const plx__watch *watch, uint32_t *calls)
 {
-    return ep_gone(ep_control(ep, EPOLL_CTL_MOD, watch, calls));
+    plx__watch plain = *watch;
+
+    plain.flags &= ~(uint32_t)EPOLLEXCLUSIVE;
+    int rc = ep_gone(ep_control(ep, EPOLL_CTL_MOD, &plain, calls));
+    if (rc == -EINVAL)
+        return watch->flags & EPOLLEXCLUSIVE ? 0 : -ENOENT;
+    return rc;
 }
 
 static int ep_remove(void *state, const plx__watch *watch, uint32_t *calls)
@@ -138,18 +151,12 @@ static int ep_modify(void *state, const plx__watch *was, const plx__watch *now, 
     return rc;
 }
 
-/*
- * Whether the old set still has the registration: 0, or -ENOENT if its number was closed, and
- * may be another file by now. An exclusive entry that is there makes MOD say EINVAL; asked with
- * the flag itself, the kernel says so before it looks.
- */
+/* Whether the old set still has the registration: 0, or -ENOENT, and the number may be another file by now. */
 static int ep_has(plx__epoll *ep, const plx__watch *watch, uint32_t *calls)
 {
-    plx__watch probe = *watch;
+    int rc = ep_change(ep, watch, calls);
 
-    probe.flags &= ~(uint32_t)EPOLLEXCLUSIVE;
-    int rc = ep_change(ep, &probe, calls);
-    return rc == -EINVAL ? 0 : rc == -EBADF ? -ENOENT : rc;
+    return rc == -EBADF ? -ENOENT : rc;
 }
 
 /* Takes a registration over into a fresh set; 1 if its number changed hands meanwhile. */
@@ -180,6 +187,8 @@ static int ep_rebuild(void *state, const plx__table *table, uint32_t *calls)
         return fresh.epoll;
     int rc = ep_add_eventfd(fresh.epoll, ep->event);
     ++*calls;
+    if (rc >= 0 && ep->alarm.key.tag)
+        rc = ep_control(&fresh, EPOLL_CTL_ADD, &ep->alarm, calls);
     bool doubt = false;
     while (rc >= 0 && plx__table_next(table, &fd, &watch)) {
         rc = ep_adopt(ep, &fresh, &watch, calls);

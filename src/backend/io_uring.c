@@ -16,6 +16,7 @@
  *
  * To move is to give all registrations to the epoll set, which is there from the beginning, with
  * the same eventfd, and to close the ring. It is done once; from then on this is the epoll backend.
+ * What no other set can tell is kept: that a number is closed which was armed again unasked.
  */
 #include "os/config.h"
 
@@ -35,9 +36,11 @@
 struct ur_state {
     plx__epoll epoll;
     _Atomic(bool) moved;  /* release: the epoll set has all of the following; acquire in ur_moved */
+    _Atomic(bool) owes;   /* but the polls have still something to tell; true before moved is */
     plx__lock lock;       /* what follows; not held while its thread sleeps in the ring */
-    plx__condition out;   /* the thread in the ring has come out, or has removed what it was asked to */
+    plx__condition out;   /* the thread in the ring has come out, or has removed what it was asked to; or it is closed */
     plx__polls polls;
+    bool closed;          /* after the move: what is left of the polls is anybody's under the lock */
     bool inside;          /* it sleeps in the ring */
     bool kicked;          /* and was woken already */
     uint32_t asked;       /* the descriptor that it is to remove */
@@ -100,8 +103,10 @@ static int ur_hand_over(struct ur_state *ur, uint32_t *calls)
 
     while (rc >= 0 && plx__polls_next(&ur->polls, &next, &watch, calls)) {
         rc = ur_add_epoll(ur, &watch, calls);
-        if (rc == -EBADF || rc == -EPERM)
-            rc = 0; /* closed just now, and another file perhaps */
+        if (rc == -EBADF || rc == -EPERM) { /* closed just now, and another file perhaps */
+            plx__polls_gone(&ur->polls, watch.key.fd);
+            rc = 0;
+        }
     }
     if (rc < 0) {
         next = 0;
@@ -121,6 +126,13 @@ static void ur_answer(struct ur_state *ur, int answer)
     plx__condition_broadcast(&ur->out);
 }
 
+/* They are closed, and have told everything. */
+static void ur_end_polls(struct ur_state *ur)
+{
+    plx__polls_fini(&ur->polls);
+    atomic_store_explicit(&ur->owes, false, PLX__RELAXED);
+}
+
 /* Under the lock. The ring's thread cancels the polls as it comes out. */
 static int ur_move(struct ur_state *ur, uint32_t *calls)
 {
@@ -134,11 +146,14 @@ static int ur_move(struct ur_state *ur, uint32_t *calls)
             ur_answer(ur, -EEXIST);
         return rc;
     }
+    atomic_store_explicit(&ur->owes, true, PLX__RELAXED);
     atomic_store_explicit(&ur->moved, true, PLX__RELEASE);
     while (ur->inside)
         plx__condition_wait(&ur->out, &ur->lock);
+    if (!plx__polls_close(&ur->polls))
+        ur_end_polls(ur);
+    ur->closed = true;
     plx__condition_broadcast(&ur->out);
-    plx__polls_close(&ur->polls);
     *calls += PLX__RING_CLOSE_CALLS;
     return 0;
 }
@@ -181,8 +196,9 @@ static void ur_fini(void *state, bool forked)
     if (!ur_moved(ur)) {
         if (!forked)
             plx__polls_cancel_all(&ur->polls, &calls);
-        plx__polls_close(&ur->polls);
+        (void)plx__polls_close(&ur->polls);
     }
+    plx__polls_fini(&ur->polls);
     plx__backend_epoll.fini(&ur->epoll, forked);
     if (forked)
         return;
@@ -352,16 +368,24 @@ static int ur_sleep(struct ur_state *ur, plx__harvest *harvest, plx_nanos timeou
                 plx__polls_count(polls, PLX__TO_ARM) || polls->woken || !polls->event_armed;
     if (rc >= 0 && (operations || !busy))
         rc = ur_enter_all(ur, harvest, operations, busy ? 0 : timeout);
-    return rc == -ETIME || rc == -EBUSY ? 0 : rc;
+    return rc == -ETIME ? 0 : rc;
 }
 
-/* From the polls to the caller's array; then what was asked for meanwhile. */
-static int ur_collect(struct ur_state *ur, plx__harvest *harvest)
+/* From the polls to the caller's array. */
+static int ur_tell(struct ur_state *ur, plx__harvest *harvest)
 {
     int count = 0;
 
     while (count < harvest->room && plx__polls_tell(&ur->polls, &harvest->events[count], &harvest->calls))
         count++;
+    return count;
+}
+
+/* Then what was asked for meanwhile. */
+static int ur_collect(struct ur_state *ur, plx__harvest *harvest)
+{
+    int count = ur_tell(ur, harvest);
+
     harvest->woken = ur->polls.woken;
     ur->polls.woken = false;
     if (ur->asked != UR_NOTHING)
@@ -390,6 +414,24 @@ static int ur_harvest(plx__harvest *harvest, int count)
     return kept;
 }
 
+/* What was left to tell comes first. */
+static int ur_wait_moved(struct ur_state *ur, plx__harvest *harvest, plx_nanos timeout)
+{
+    int kept = 0;
+
+    if (atomic_load_explicit(&ur->owes, PLX__RELAXED)) {
+        plx__lock_take(&ur->lock);
+        while (!ur->closed) /* its thread has yet to come out */
+            plx__condition_wait(&ur->out, &ur->lock);
+        int count = ur_tell(ur, harvest);
+        if (plx__polls_count(&ur->polls, PLX__TO_TELL) == 0)
+            ur_end_polls(ur);
+        plx__lock_drop(&ur->lock);
+        kept = ur_harvest(harvest, count); /* which may take the registry's lock, that comes before this one */
+    }
+    return kept ? kept : plx__backend_epoll.wait(&ur->epoll, harvest, timeout);
+}
+
 /*
  * The set moves if another thread is in the ring, or was the first; and if the kernel does not let
  * the ring's own thread in any more, or has lost a completion.
@@ -400,16 +442,16 @@ static int ur_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
     int count = 0;
 
     if (!ur_take(ur))
-        return plx__backend_epoll.wait(&ur->epoll, harvest, timeout);
+        return ur_wait_moved(ur, harvest, timeout);
     int rc = ur->inside ? -EEXIST : ur_sleep(ur, harvest, timeout);
-    bool move = rc < 0 && rc != -EINTR;
+    bool move = rc < 0 && rc != -EINTR && rc != -EBUSY; /* completions stood in the way, and were taken */
     if (move)
         rc = ur_move(ur, &harvest->calls);
     else if (!ur_moved(ur))
         count = ur_collect(ur, harvest);
     plx__lock_drop(&ur->lock);
     if (move && rc == 0)
-        return plx__backend_epoll.wait(&ur->epoll, harvest, timeout);
+        return ur_wait_moved(ur, harvest, timeout);
     int kept = ur_harvest(harvest, count);
     return count == 0 && rc < 0 ? rc : kept;
 }
@@ -432,6 +474,8 @@ static int ur_descriptor(void *state)
         rc = ur_move(ur, &calls);
         plx__lock_drop(&ur->lock);
     }
+    if (rc == 0 && atomic_load_explicit(&ur->owes, PLX__RELAXED))
+        rc = plx__eventfd_signal(ur->epoll.event, &calls);
     return rc < 0 ? rc : plx__backend_epoll.descriptor(&ur->epoll);
 }
 

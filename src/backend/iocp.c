@@ -475,6 +475,7 @@ static bool iocp_report(struct iocp_state *pt, iocp_source *source, iocp_visit *
     }
     if (!(source->flags & PLX_ONESHOT))
         iocp_due(pt, source);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.cstring.NullArg): at the end, without events, all are removed */
     memcpy(&event->token, &source->key, sizeof event->token);
     event->flags = flags;
     event->native = source->socket ? events : 0;

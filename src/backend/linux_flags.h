@@ -9,6 +9,8 @@
 #include "core/harvest.h"
 #include "os/linux.h"
 
+#if PLX__HAS_EPOLL
+
 /* Readiness, modes, and of a native registration the kernel's own. */
 _Static_assert(PLX_READABLE == EPOLLIN && PLX_WRITABLE == EPOLLOUT && PLX_PRIORITY == EPOLLPRI &&
                    PLX_ERROR == EPOLLERR && PLX_WRITE_CLOSED == EPOLLHUP && PLX_READ_CLOSED == EPOLLRDHUP &&
@@ -40,5 +42,7 @@ static inline uint32_t plx__linux_flags(plx__harvest *harvest, const plx__key *k
     }
     return flags;
 }
+
+#endif
 
 #endif

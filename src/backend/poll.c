@@ -203,10 +203,11 @@ static int pl_add(void *state, const plx__watch *watch, uint32_t *calls)
     rc = pl_interrupt(pl, calls);
     if (rc < 0)
         goto unlock;
-    bool replaces = *place != 0; /* then it is silent until the modify that follows */
+    plx__watch silent = {.key = watch->key}; /* until the modify that follows */
+    bool replaces = *place != 0;
     if (!replaces)
         *place = (uint32_t)pl->count++;
-    pl->set[*place] = pl_interest(replaces ? &(plx__watch){.key = watch->key} : watch);
+    pl->set[*place] = pl_interest(replaces ? &silent : watch);
     pl->slots[*place] = (struct pl_slot){.key = watch->key, .identity = identity, .peeked = peeked};
     pl_mark(pl, &pl->slots[*place]);
     pl->changed = true;
@@ -239,7 +240,7 @@ static int pl_modify(void *state, const plx__watch *was, const plx__watch *now, 
     if (rc == 0) {
         pl->set[place] = pl_interest(now);
         slot->key = now->key;
-        slot->gone = slot->gone && !now->flags;
+        slot->gone = slot->gone && same && !now->flags;
         pl_mark(pl, slot);
         pl->changed = true;
     }
@@ -303,8 +304,10 @@ static bool pl_collect_one(struct pl_state *pl, plx__harvest *harvest, const str
 {
     if (found->revents == 0)
         return false;
-    harvest->found++;
     uint32_t place = *(uint32_t *)plx__pages_get(&pl->places, (uint32_t)found->fd);
+    if (place != 0 && pl->slots[place].key.tag == PLX__ALARM_TAG)
+        return false; /* takes no place: it is ready until it is set anew, and would fill each batch */
+    harvest->found++;
     if (place == 0 || pl->slots[place].changed == pl->visit ||
         !pl_believe(pl, place, found->revents, &harvest->calls))
         return false;
@@ -384,8 +387,7 @@ static int pl_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
         plx_event *event = &harvest->events[i];
         plx__key key;
         memcpy(&key, &event->token, sizeof key);
-        if (key.tag != PLX__ALARM_TAG)
-            kept += plx__harvest_event(harvest, view, &key, event->flags, event->native, &harvest->events[kept]);
+        kept += plx__harvest_event(harvest, view, &key, event->flags, event->native, &harvest->events[kept]);
     }
     return rc < 0 ? rc : kept;
 }

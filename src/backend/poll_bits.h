@@ -6,6 +6,8 @@
 #include "core/table.h"
 #include "os/posix.h"
 
+#if PLX__HAS_POSIX
+
 static inline short plx__poll_events(uint32_t flags)
 {
     int events = (flags & PLX_READABLE ? POLLIN : 0) | (flags & PLX_WRITABLE ? POLLOUT : 0) |
@@ -50,5 +52,7 @@ static inline uint32_t plx__poll_flags(int revents, int fd, bool peeked, uint32_
     }
     return flags;
 }
+
+#endif
 
 #endif

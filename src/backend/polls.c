@@ -34,7 +34,7 @@ enum {
     PL_BRIEF = 2048 /* its last multishot ended though completions had room */
 };
 
-static const uint32_t listed[PLX__POLLS_LISTS] = {PL_PENDING, PL_LOOK, PL_TELL};
+static const uint32_t list_flags[PLX__POLLS_LISTS] = {PL_PENDING, PL_LOOK, PL_TELL};
 
 struct plx__slot {
     uint32_t state;
@@ -81,23 +81,22 @@ static bool slot_listens(const plx__slot *slot)
 
 static void list_push(plx__polls *polls, plx__polls_list list, plx__slot *slot)
 {
-    if (slot->state & listed[list])
+    if (slot->state & list_flags[list])
         return;
-    slot->state |= listed[list];
+    slot->state |= list_flags[list];
     slot->next[list] = NULL;
     *(polls->list[list].count++ ? &polls->list[list].last->next[list] : &polls->list[list].first) = slot;
     polls->list[list].last = slot;
 }
 
-/* The first, or NULL. */
+/* The first; there is one. */
 static plx__slot *list_pop(plx__polls *polls, plx__polls_list list)
 {
-    if (polls->list[list].count == 0)
-        return NULL;
     plx__slot *slot = polls->list[list].first;
+
     polls->list[list].count--;
     polls->list[list].first = slot->next[list];
-    slot->state &= ~listed[list];
+    slot->state &= ~list_flags[list];
     return slot;
 }
 
@@ -430,11 +429,11 @@ static int polls_look_at(plx__polls *polls, size_t most, uint32_t *calls)
 {
     struct pollfd looks[LOOKS];
     plx__slot *slots[LOOKS];
-    plx__slot *slot;
     size_t count = 0;
     int rc;
 
-    while (count < most && (slot = list_pop(polls, PLX__TO_LOOK))) {
+    while (count < most && plx__polls_count(polls, PLX__TO_LOOK) > 0) {
+        plx__slot *slot = list_pop(polls, PLX__TO_LOOK);
         if (!slot_listens(slot) || slot->state & PL_REPLACE)
             continue;
         looks[count] = (struct pollfd){.fd = (int)slot->fd, .events = (short)(slot->flags & 0xffffu)};
@@ -446,11 +445,14 @@ static int polls_look_at(plx__polls *polls, size_t most, uint32_t *calls)
         rc = plx__poll(looks, count, 0);
         ++*calls;
     } while (rc == -EINTR);
-    for (size_t i = 0; i < count; i++)
-        if (rc >= 0)
+    for (size_t i = 0; i < count; i++) {
+        if (rc >= 0) {
             slot_looked(polls, slots[i], looks[i].revents, calls);
-        else
+        } else {
+            slots[i]->state |= PL_UNSURE; /* it might have been closed */
             slot_renew(polls, slots[i]);
+        }
+    }
     return rc < 0 ? 0 : rc;
 }
 
@@ -479,17 +481,35 @@ void plx__polls_look(plx__polls *polls, int enough, uint32_t *calls)
 
 /* ---- To the caller ------------------------------------------------------------ */
 
-/* Whether an event of the slot is to be told now. */
+/*
+ * A poll that was woken tells what it was woken for, and a socket wakes for data and for urgent data
+ * alike. Which it is, is asked; false: nothing that is wanted.
+ */
+PLX__RARE static bool slot_is_ready(plx__polls *polls, plx__slot *slot, uint32_t *calls)
+{
+    struct pollfd look = {.fd = (int)slot->fd, .events = (short)(slot->flags & 0xffffu)};
+
+    ++*calls;
+    if (plx__poll(&look, 1, 0) >= 0)
+        slot->result &= (unsigned short)look.revents;
+    if (!slot->result && !slot->armed) {
+        slot->state |= PL_AGAIN; /* a single shot would report it at once, for ever */
+        list_push(polls, PLX__TO_ARM, slot);
+    }
+    return slot->result;
+}
+
+/* Whether an event of the slot is to be told now. What is to be looked at is told once it was. */
 static bool slot_tells(plx__polls *polls, plx__slot *slot, uint32_t *calls)
 {
-    if ((slot->state & (PL_SET | PL_SILENT)) != PL_SET || !slot->result)
+    if ((slot->state & (PL_SET | PL_SILENT | PL_LOOK)) != PL_SET || !slot->result)
         return false;
     if (slot->state & PL_UNSURE && !(slot->state & PL_GONE) && !slot_is_same_file(slot, calls)) {
         slot_gone(polls, slot);
         return false;
     }
     slot->state &= ~(uint32_t)PL_UNSURE;
-    return true;
+    return !(slot->result & (EPOLLPRI | EPOLLRDBAND)) || slot_is_ready(polls, slot, calls);
 }
 
 bool plx__polls_tell(plx__polls *polls, plx_event *event, uint32_t *calls)
@@ -497,9 +517,9 @@ bool plx__polls_tell(plx__polls *polls, plx_event *event, uint32_t *calls)
     plx__slot *slot;
 
     do {
-        slot = list_pop(polls, PLX__TO_TELL);
-        if (!slot)
+        if (plx__polls_count(polls, PLX__TO_TELL) == 0)
             return false;
+        slot = list_pop(polls, PLX__TO_TELL);
     } while (!slot_tells(polls, slot, calls));
     plx__key key = {.fd = slot->fd, .tag = slot->tag};
     memcpy(&event->token, &key, sizeof key);
@@ -519,15 +539,24 @@ bool plx__polls_next(plx__polls *polls, size_t *next, plx__watch *watch, uint32_
             *next |= PLX__PAGE_SIZE - 1;
             continue;
         }
-        const plx__slot *slot = slot_of(polls, (uint32_t)*next);
-        if ((slot->state & (PL_SET | PL_GONE)) != PL_SET || !slot_is_same_file(slot, calls))
+        plx__slot *slot = slot_of(polls, (uint32_t)*next);
+        if ((slot->state & (PL_SET | PL_GONE)) != PL_SET)
             continue;
+        if (!slot_is_same_file(slot, calls)) {
+            slot_gone(polls, slot);
+            continue;
+        }
         watch->key = (plx__key){.fd = slot->fd, .tag = slot->tag};
         watch->flags = slot->state & PL_SILENT ? 0 : slot->flags;
         ++*next;
         return true;
     }
     return false;
+}
+
+void plx__polls_gone(plx__polls *polls, uint32_t fd)
+{
+    slot_gone(polls, slot_of(polls, fd));
 }
 
 /* ---- Changes of the set ------------------------------------------------------ */
@@ -613,9 +642,22 @@ int plx__polls_open(plx__polls *polls, int event, const plx_allocator *memory)
     return 0;
 }
 
-void plx__polls_close(plx__polls *polls)
+/* What else is to be looked at or told the next set finds for itself. */
+bool plx__polls_close(plx__polls *polls)
 {
     plx__ring_close(&polls->ring);
+    while (plx__polls_count(polls, PLX__TO_LOOK) > 0)
+        (void)list_pop(polls, PLX__TO_LOOK);
+    for (int untold = plx__polls_count(polls, PLX__TO_TELL); untold > 0; untold--) {
+        plx__slot *slot = list_pop(polls, PLX__TO_TELL);
+        if ((slot->state & (PL_GONE | PL_SILENT)) == PL_GONE && slot->result)
+            list_push(polls, PLX__TO_TELL, slot);
+    }
+    return plx__polls_count(polls, PLX__TO_TELL) > 0;
+}
+
+void plx__polls_fini(plx__polls *polls)
+{
     plx__pages_fini(&polls->slots);
 }
 

@@ -42,7 +42,10 @@ typedef struct plx__polls {
 } plx__polls;
 
 int  plx__polls_open(plx__polls *polls, int event, const plx_allocator *memory);
-void plx__polls_close(plx__polls *polls);
+
+/* The ring. True: there is left to tell what no other set can, that a number was closed. */
+bool plx__polls_close(plx__polls *polls);
+void plx__polls_fini(plx__polls *polls); /* once it is closed; the second time does nothing */
 
 /* As a backend's; but nothing is asked of the kernel that concerns the ring before the next flush. */
 int plx__polls_add(plx__polls *polls, const plx__watch *watch, uint32_t *calls);
@@ -77,8 +80,14 @@ static inline int plx__polls_count(const plx__polls *polls, plx__polls_list list
 /* The next of what is to be told, with the key for a token and the kernel's flags. */
 bool plx__polls_tell(plx__polls *polls, plx_event *event, uint32_t *calls);
 
-/* The registrations from *next on, one at a time; what has reported and is disarmed wants nothing. */
+/*
+ * The registrations from *next on, one at a time; what has reported and is disarmed wants nothing.
+ * A number that was closed is left out, and told if it is still to be.
+ */
 bool plx__polls_next(plx__polls *polls, size_t *next, plx__watch *watch, uint32_t *calls);
+
+/* A number turned out to be closed, or another file: it is told if it is still to be. */
+void plx__polls_gone(plx__polls *polls, uint32_t fd);
 
 #endif
 

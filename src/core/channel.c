@@ -295,9 +295,7 @@ PLX__APART static int sender_put_at(plx_sender *sender, uint64_t claim, const vo
 {
     int rc = plx__queue_put_at(&sender->queue, claim, message);
 
-    if (rc == 0)
-        channel_sent(sender);
-    else if (sender->gate && plx__gate_leave(sender->gate, &sender->queue, 1))
+    if (rc == 0 || (sender->gate && plx__gate_leave(sender->gate, &sender->queue, 1)))
         channel_sent(sender);
     return rc;
 }

@@ -33,7 +33,7 @@ static void text_add(struct text *text, const char *format, ...)
 static const struct {
     uint32_t flag;
     const char *name;
-} names[] = {
+} flag_names[] = {
     {PLX_READABLE, "readable"},
     {PLX_WRITABLE, "writable"},
     {PLX_PRIORITY, "priority"},
@@ -57,9 +57,9 @@ int plx_event_describe(const plx_event *event, char *buffer, size_t size)
     if (!event || (!buffer && size > 0))
         return -EINVAL;
     text_add(&text, "token %" PRIu64 ": ", event->token);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (event->flags & names[i].flag) {
-            text_add(&text, "%s%s", separator, names[i].name);
+    for (size_t i = 0; i < sizeof flag_names / sizeof flag_names[0]; i++) {
+        if (event->flags & flag_names[i].flag) {
+            text_add(&text, "%s%s", separator, flag_names[i].name);
             separator = ", ";
         }
     }

@@ -178,8 +178,8 @@ int plx_poller_descriptor(plx_poller *poller)
     plx__wake_set(&registry->wake, PLX__NESTED);
     bool due = plx__timers_settle(&registry->timers, plx__timers_now(&registry->timers));
     if (due || plx__ready_any(&registry->ready) || plx__wake_word(&registry->wake) & PLX__NOTIFIED)
-        (void)plx__wake_claim(registry);
-    return descriptor;
+        rc = plx__wake_claim(registry);
+    return rc < 0 ? rc : descriptor;
 }
 
 const char *plx_poller_backend(const plx_poller *poller)

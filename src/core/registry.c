@@ -8,6 +8,7 @@
 
 #include "core/core.h"
 #include "os/descriptor.h"
+#include "os/probes.h"
 
 plx_registry *plx_registry_retain(plx_registry *registry)
 {
@@ -59,6 +60,11 @@ struct registration {
     plx_token token;
 };
 
+static uint32_t registration_flags(const struct registration *wanted)
+{
+    return wanted->bits & PLX__NATIVE ? wanted->interest : plx__interest_unpack(wanted->interest);
+}
+
 /*
  * A number that the table does not hold. If the kernel knows it all the same, the entry is
  * one that a close left behind (a duplicate kept its file), and the file is back under its
@@ -79,6 +85,24 @@ static int registry_add_new(plx_registry *registry, plx__entry *entry, const str
     return rc;
 }
 
+static inline struct registration registry_read(const plx__entry *entry)
+{
+    return (struct registration){
+        .interest = atomic_load_explicit(&entry->interest, PLX__RELAXED),
+        .token = atomic_load_explicit(&entry->token, PLX__RELAXED),
+    };
+}
+
+/* The kernel refused: as it was before. What a waiter has dropped meanwhile is reported again. */
+PLX__RARE static void registry_restore(plx_registry *registry, plx__entry *entry, const plx__watch *was,
+                                       const struct registration *before, uint32_t tag, int rc)
+{
+    (void)plx__entry_hide(entry);
+    plx__entry_publish(entry, before->token, before->interest, tag ^ PLX__AGAIN);
+    if (rc != -EBADF && rc != -ENOENT && tag & PLX__ARMED)
+        (void)registry_modify(registry, was, was);
+}
+
 /*
  * A number that the table holds: the kernel knows whether it still names the same open file.
  * If not, it was closed, and what the kernel has of it may live on through a duplicate. The
@@ -88,16 +112,21 @@ static int registry_add_new(plx_registry *registry, plx__entry *entry, const str
 PLX__RARE static int registry_add_over(plx_registry *registry, plx__entry *entry,
                                        const struct registration *wanted, uint32_t tag)
 {
+    struct registration before = registry_read(entry);
     plx__watch watch = plx__watch_of(wanted->fd, tag, wanted->interest);
     int rc = registry_add(registry, &watch);
 
     if (rc < 0)
         return rc;
-    (void)plx__entry_hide(entry);
+    uint32_t old = plx__entry_hide(entry);
     plx__entry_publish(entry, wanted->token, wanted->interest, tag);
     atomic_store_explicit(&registry->suspect, true, PLX__RELEASE);
-    (void)registry_modify(registry, &watch, &watch);
-    return 0;
+    rc = registry_modify(registry, &watch, &watch);
+    if (rc >= 0 || rc == -EBADF || rc == -ENOENT) /* closed just now */
+        return 0;
+    (void)registry_remove(registry, &watch);
+    registry_restore(registry, entry, &watch, &before, old, -ENOENT); /* nothing is there to be looked at */
+    return rc;
 }
 
 /* Whether there may be memory for a number: a large one must mean something first. */
@@ -144,25 +173,9 @@ static int registry_register(plx_registry *registry, const struct registration *
     plx__entry *entry = plx__table_entry(&registry->table, wanted->fd);
     rc = entry ? registry_enter(registry, entry, wanted) : registry_enter_first(registry, wanted);
     plx__registry_unlock(registry);
+    if (PLX__PROBE_WATCHED(registered))
+        PLX__PROBE(registered, registry, wanted->fd, wanted->token, registration_flags(wanted), rc);
     return rc;
-}
-
-static inline struct registration registry_read(const plx__entry *entry)
-{
-    return (struct registration){
-        .interest = atomic_load_explicit(&entry->interest, PLX__RELAXED),
-        .token = atomic_load_explicit(&entry->token, PLX__RELAXED),
-    };
-}
-
-/* The kernel refused: as it was before. What a waiter has dropped meanwhile is reported again. */
-PLX__RARE static void registry_restore(plx_registry *registry, plx__entry *entry, const plx__watch *was,
-                                       const struct registration *before, uint32_t tag, int rc)
-{
-    (void)plx__entry_hide(entry);
-    plx__entry_publish(entry, before->token, before->interest, tag ^ PLX__AGAIN);
-    if (rc != -EBADF && rc != -ENOENT && tag & PLX__ARMED)
-        (void)registry_modify(registry, was, was);
 }
 
 /*
@@ -181,6 +194,8 @@ static inline int registry_change(plx_registry *registry, plx__entry *entry, con
     int rc = registry_modify(registry, &was, &now);
     if (rc < 0)
         registry_restore(registry, entry, &was, &before, old, rc);
+    if (PLX__PROBE_WATCHED(reregistered))
+        PLX__PROBE(reregistered, registry, wanted->fd, wanted->token, registration_flags(wanted), rc);
     return rc;
 }
 
@@ -293,6 +308,7 @@ int plx_deregister(plx_registry *registry, plx_fd fd)
     else
         registry->registered--;
     plx__registry_unlock(registry);
+    PLX__PROBE(deregistered, registry, fd, before.token, rc);
     return rc;
 }
 
@@ -369,7 +385,6 @@ static bool registry_stale(plx_registry *registry)
         uint32_t calls = 0;
         rc = registry->backend->rebuild(registry->state, &registry->table, &calls);
         if (rc >= 0) {
-            plx__timers_rearm(registry);
             atomic_store_explicit(&registry->suspect, rc > 0, PLX__RELAXED);
             atomic_fetch_add_explicit(&registry->epoch, 1, PLX__SEQ_CST);
             (void)registry->backend->wake(registry->state, &calls); /* the first of those in the old set */

@@ -81,12 +81,6 @@ int plx__timers_arm(plx_registry *registry)
     return 0;
 }
 
-void plx__timers_rearm(plx_registry *registry)
-{
-    if (registry->timers.alarm >= 0)
-        (void)timers_watch_alarm(registry, registry->timers.alarm);
-}
-
 void plx__timers_disarm(plx_registry *registry)
 {
     plx__timers *timers = &registry->timers;
@@ -124,6 +118,7 @@ static void timers_emptied(plx__timers *timers)
     if (timers->wheel.count == 0 && timers->clock != PLX_CLOCK_BOOTTIME) {
         atomic_store_explicit(&timers->any, false, PLX__SEQ_CST);
         (void)timers_set_alarm(timers, INT64_MAX);
+        timers->alarmed = INT64_MAX; /* also if that failed: it is nobody's, and the next timer sets it */
     }
 }
 
@@ -178,10 +173,9 @@ bool plx__timers_settle(plx__timers *timers, plx_nanos now)
 {
     plx__lock_take(&timers->lock);
     plx_nanos next = plx__wheel_next(&timers->wheel);
-    if (!plx__timers_kept(timers))
-        (void)timers_set_alarm(timers, next);
+    int rc = plx__timers_kept(timers) ? 0 : timers_set_alarm(timers, next);
     plx__lock_drop(&timers->lock);
-    return next <= now;
+    return rc < 0 || (next <= now && next != INT64_MAX); /* which a manual clock can reach */
 }
 
 int plx__timers_advance(plx_registry *registry, plx_nanos by)

@@ -55,8 +55,6 @@ static inline bool plx__timers_kept(const plx__timers *timers)
 int plx__timers_arm(struct plx_registry *registry);
 /* Under the registry's lock; a start in another thread may be about to set the alarm. */
 void plx__timers_disarm(struct plx_registry *registry);
-/* After the kernel's set was rebuilt. */
-void plx__timers_rearm(struct plx_registry *registry);
 
 /* Writes events of timers that are due at `now`. */
 int plx__timers_fire(plx__timers *timers, plx_nanos now, plx_event *events, int room);
@@ -70,7 +68,8 @@ void     plx__timers_leave(plx__timers *timers, uint64_t keeper);
 
 /*
  * At the end of a wait, or when somebody begins to watch the descriptor: sets the alarm of a
- * nested poller. True if timers are due that nobody has taken.
+ * nested poller. True if timers are due that nobody has taken, or if it could not be set: who
+ * is woken for that tries again.
  */
 bool plx__timers_settle(plx__timers *timers, plx_nanos now);
 

@@ -8,9 +8,10 @@
 
 #include "core/core.h"
 #include "os/clock.h"
+#include "os/probes.h"
 
 /* One call of plx_poller_wait. */
-struct wait {
+struct wait_call {
     plx_registry *registry;
     plx_event *events;
     int capacity;
@@ -26,7 +27,7 @@ struct wait {
     plx_nanos now;       /* what the timers were looked at with; INT64_MIN: not read yet */
     bool alone;          /* nobody else was inside when it came */
     bool interrupted;    /* the kernel's wait was, by a signal handler */
-    bool cut;            /* all that the kernel had room for was nobody's: there may be more */
+    bool cut;            /* all there was room for was nobody's, or it did not look: there may be more */
     plx__harvest harvest;
 };
 
@@ -47,14 +48,14 @@ static plx_nanos wait_time_left(const plx_registry *registry, plx_nanos deadline
 }
 
 /* The reading of the clock that a finite `remaining` was made from serves the timers as well. */
-static void wait_set_now(struct wait *wait)
+static void wait_set_now(struct wait_call *wait)
 {
     bool read = wait->remaining > 0 && wait->deadline != INT64_MAX;
 
     wait->now = read ? wait->deadline - wait->remaining : INT64_MIN;
 }
 
-static void wait_stand_up(struct wait *wait)
+static void wait_stand_up(struct wait_call *wait)
 {
     if (wait->standing & PLX__SLEEPING_MASK) {
         plx__wake_sub(&wait->registry->wake, PLX__SLEEPING);
@@ -62,13 +63,13 @@ static void wait_stand_up(struct wait *wait)
     }
 }
 
-static void wait_take(struct wait *wait, int room)
+static void wait_take(struct wait_call *wait, int room)
 {
     if (room > 0)
         wait->count += plx__ready_take(&wait->registry->ready, wait->events + wait->count, room, &wait->round);
 }
 
-static void wait_fire(struct wait *wait, plx_nanos now, int room)
+static void wait_fire(struct wait_call *wait, plx_nanos now, int room)
 {
     if (room <= 0)
         return;
@@ -89,7 +90,7 @@ struct shares {
     int queue, timers;
 };
 
-static struct shares wait_shares(struct wait *wait)
+static struct shares wait_shares(struct wait_call *wait)
 {
     if (wait->capacity > 2)
         return (struct shares){wait->capacity / 3, wait->capacity / 3};
@@ -100,13 +101,15 @@ static struct shares wait_shares(struct wait *wait)
 }
 
 /* What a wait comes to once there was a look at everything. */
-static int wait_result(struct wait *wait)
+static int wait_result(struct wait_call *wait)
 {
     if (wait->count > 0)
         return wait->count;
     plx__wake *wake = &wait->registry->wake;
     uint64_t word = plx__wake_word(wake);
-    if (word & PLX__CLOSED || (word & PLX__NOTIFIED && plx__wake_clear(wake, PLX__NOTIFIED) & PLX__NOTIFIED))
+    if (word & PLX__CLOSED)
+        return 0;
+    if (word & PLX__NOTIFIED && !wait->cut && plx__wake_clear(wake, PLX__NOTIFIED) & PLX__NOTIFIED)
         return 0; /* of several waiters, one has the notify */
     if (wait->interrupted && wait->registry->return_on_signal)
         return -EINTR;
@@ -117,7 +120,7 @@ static int wait_result(struct wait *wait)
  * After the kernel's wait, which returned `kept`. Of those that sleep in a set that was
  * replaced, one wakes the next.
  */
-static int wait_harvested(struct wait *wait, int kept)
+static int wait_harvested(struct wait_call *wait, int kept)
 {
     plx_registry *registry = wait->registry;
     plx__harvest *harvest = &wait->harvest;
@@ -131,7 +134,8 @@ static int wait_harvested(struct wait *wait, int kept)
     if (kept > 0)
         wait->count += kept;
     wait->interrupted = kept == -EINTR;
-    wait->cut = kept == 0 && harvest->found == harvest->room && !harvest->stuck;
+    wait->cut = kept < 0 ? kept == -EBUSY || !wait->slept :
+                kept == 0 && harvest->found == harvest->room && !harvest->stuck;
     harvest->stuck = false;
     if (wait->timed && wait->owed && !wait->slept)
         wait_fire(wait, wait->now, wait->capacity - wait->count);
@@ -139,7 +143,7 @@ static int wait_harvested(struct wait *wait, int kept)
         wait_take(wait, wait->capacity - wait->count);
     if (wait->timed && (kept <= 0 || !wait->slept))
         wait_fire(wait, wait->slept ? plx__timers_now(&registry->timers) : wait->now, wait->capacity - wait->count);
-    return wait->count == 0 && kept < 0 && kept != -EINTR ? kept : wait_result(wait);
+    return wait->count == 0 && kept < 0 && kept != -EINTR && kept != -EBUSY ? kept : wait_result(wait);
 }
 
 /*
@@ -162,7 +166,7 @@ static void wait_linger(plx_registry *registry)
 /* ---- The loop -------------------------------------------------------------- */
 
 /* Once through: queue, kernel, queue. `word` is the wake word from before. */
-static int wait_once(struct wait *wait, uint64_t word)
+static int wait_once(struct wait_call *wait, uint64_t word)
 {
     plx_registry *registry = wait->registry;
     plx__timers *timers = &registry->timers;
@@ -212,7 +216,7 @@ static int wait_once(struct wait *wait, uint64_t word)
 }
 
 /* Before the first and each further time through: announces itself; the wake word from before. */
-static inline uint64_t wait_announce(struct wait *wait)
+static inline uint64_t wait_announce(struct wait_call *wait)
 {
     uint64_t announced = wait->remaining == 0 ? 0 : PLX__SLEEPING & ~wait->standing;
 
@@ -224,7 +228,7 @@ static inline uint64_t wait_announce(struct wait *wait)
  * A kernel that takes one thread: the others wait for their turn. False if it did not come:
  * the time is up, and the thread that has it takes what the kernel has.
  */
-static bool wait_turn(struct wait *wait)
+static bool wait_turn(struct wait_call *wait)
 {
     bool waited;
     plx_nanos deadline = wait->remaining == 0 ? INT64_MIN : wait->deadline;
@@ -247,8 +251,14 @@ static inline void wait_add(_Atomic(uint64_t) *counter, uint64_t amount)
     atomic_store_explicit(counter, atomic_load_explicit(counter, PLX__RELAXED) + amount, PLX__RELAXED);
 }
 
+PLX__RARE static void wait_show(const struct wait_call *wait, int count)
+{
+    for (int i = 0; i < count; i++)
+        PLX__PROBE(event, wait->registry, wait->events[i].token, wait->events[i].flags, wait->events[i].data);
+}
+
 /* Out: counts, and takes itself from the wake word. What the wait returns. */
-static inline int wait_leave(struct wait *wait, int rc)
+static PLX__INLINE int wait_leave(struct wait_call *wait, int rc)
 {
     plx_registry *registry = wait->registry;
     uint64_t events = rc > 0 ? (uint64_t)rc : 0;
@@ -263,11 +273,16 @@ static inline int wait_leave(struct wait *wait, int rc)
         atomic_fetch_add_explicit(&registry->others.calls, wait->harvest.calls, PLX__RELAXED);
     }
     uint64_t used = rc < 0 ? 0 : PLX__NOTIFIED;
-    return plx__wake_leave(registry, &registry->wake, wait->standing, used) ? rc : -ECANCELED;
+    if (!plx__wake_leave(registry, &registry->wake, wait->standing, used))
+        rc = -ECANCELED;
+    PLX__PROBE(wait_end, registry, rc);
+    if (PLX__PROBE_WATCHED(event))
+        wait_show(wait, rc);
+    return rc;
 }
 
 /* After a time through that came to `rc`: goes on only if there is time, or more to be had. */
-static int wait_more(struct wait *wait, int rc)
+static int wait_more(struct wait_call *wait, int rc)
 {
     if (rc == WAIT_AGAIN) {
         wait->remaining = wait_time_left(wait->registry, wait->deadline);
@@ -282,7 +297,7 @@ static int wait_more(struct wait *wait, int rc)
  * Whether somebody else is to be woken at the end of a wait: for what did not fit, for timers
  * that are due, or to keep time.
  */
-static bool wait_leaves_work(struct wait *wait)
+static bool wait_leaves_work(struct wait_call *wait)
 {
     plx_registry *registry = wait->registry;
 
@@ -297,7 +312,7 @@ static bool wait_leaves_work(struct wait *wait)
 }
 
 /* Any wait but the usual: from its beginning, or with `rc` from its first time through. */
-static int wait_loop(struct wait *wait, int rc)
+static int wait_loop(struct wait_call *wait, int rc)
 {
     plx_registry *registry = wait->registry;
     bool shared = registry->backend->shared;
@@ -324,14 +339,15 @@ static int wait_loop(struct wait *wait, int rc)
     return wait_leave(wait, rc);
 }
 
-PLX__RARE static int wait_from_start(struct wait *wait)
+PLX__RARE static int wait_from_start(struct wait_call *wait)
 {
     wait_set_now(wait);
     return wait_loop(wait, WAIT_AGAIN);
 }
 
-PLX__RARE static int wait_from_kernel(struct wait *wait, int kept)
+PLX__RARE static int wait_from_kernel(struct wait_call *wait, int kept)
 {
+    wait->slept = wait->remaining != 0;
     return wait_loop(wait, wait_more(wait, wait_harvested(wait, kept)));
 }
 
@@ -343,8 +359,9 @@ PLX__RARE static int wait_from_kernel(struct wait *wait, int kept)
 static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx_nanos remaining, plx_nanos deadline)
 {
     const plx__backend *backend = registry->backend;
-    struct wait wait; /* its other fields are written before they are read */
+    struct wait_call wait; /* its other fields are written before they are read */
 
+    PLX__PROBE(wait_begin, registry, capacity, remaining);
     wait.registry = registry;
     wait.events = events;
     wait.capacity = capacity;
@@ -376,7 +393,7 @@ static int wait_run(plx_registry *registry, plx_event *events, int capacity, plx
     return wait_leave(&wait, kept);
 }
 
-static int wait_check(plx_poller *poller, plx_event *events, int capacity)
+static int wait_check(const plx_poller *poller, const plx_event *events, int capacity)
 {
     if (!poller || !events || capacity < 1)
         return -EINVAL;

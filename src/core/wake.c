@@ -7,6 +7,7 @@
 
 #include "core/core.h"
 #include "os/clock.h"
+#include "os/probes.h"
 
 /* Whether a push now needs a call of the kernel. */
 static bool wake_wanted(uint64_t word)
@@ -66,7 +67,13 @@ int plx__wake_send(plx_registry *registry)
 
     if (rc < 0)
         return rc;
-    atomic_fetch_add_explicit(rc ? &registry->wake.sent : &registry->wake.elided, 1, PLX__RELAXED);
+    if (rc > 0) {
+        atomic_fetch_add_explicit(&registry->wake.sent, 1, PLX__RELAXED);
+        PLX__PROBE(wake_sent, registry);
+    } else {
+        atomic_fetch_add_explicit(&registry->wake.elided, 1, PLX__RELAXED);
+        PLX__PROBE(wake_elided, registry);
+    }
     return 0;
 }
 
@@ -82,8 +89,9 @@ bool plx__wake_leave_closed(plx_registry *registry, uint64_t amount)
 
 void plx__wake_close(plx_registry *registry)
 {
-    uint64_t word = plx__wake_set(&registry->wake, PLX__CLOSED);
+    uint64_t word;
 
+    plx__wake_set(&registry->wake, PLX__CLOSED);
     atomic_store_explicit(&registry->closed, true, PLX__RELEASE);
     plx__turn_close(&registry->turn);
     while ((word = plx__wake_word(&registry->wake)) & (PLX__INSIDE_MASK | PLX__CALLING_MASK)) {

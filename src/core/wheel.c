@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/wheel.h"
 #include "os/bits.h"
+#include "os/probes.h"
 
 /* Places that are not slots of a level. */
 enum { WHEEL_FREE = 0xff00, WHEEL_NEVER, WHEEL_PRESENT, WHEEL_ARRIVALS };
@@ -81,7 +82,7 @@ static inline void wheel_put(plx__wheel *wheel, plx__timer *timer, uint32_t inde
 
 /* ---- Lists ----------------------------------------------------------------- */
 
-static inline plx__slot *wheel_slot(const plx__wheel *wheel, uint32_t place)
+static inline plx__wheel_slot *wheel_slot(const plx__wheel *wheel, uint32_t place)
 {
     return &wheel->levels[place >> PLX__WHEEL_BITS].slots[place & (PLX__WHEEL_SLOTS - 1)];
 }
@@ -139,7 +140,7 @@ static inline void wheel_unlink(plx__wheel *wheel, plx__timer *timer)
         wheel_unlink_other(wheel, timer);
         return;
     }
-    plx__slot *slot = wheel_slot(wheel, place);
+    plx__wheel_slot *slot = wheel_slot(wheel, place);
     if (timer->next)
         wheel_at(wheel, timer->next)->prev = timer->prev;
     if (timer->prev)
@@ -168,7 +169,7 @@ static inline void wheel_place(plx__wheel *wheel, plx__timer *timer, uint32_t in
     unsigned level = plx__highest_bit((uint64_t)(deadline ^ wheel->now) >> PLX__WHEEL_TICK) / PLX__WHEEL_BITS;
     unsigned shift = PLX__WHEEL_TICK + level * PLX__WHEEL_BITS;
     unsigned number = (unsigned)(deadline >> shift) & (PLX__WHEEL_SLOTS - 1);
-    plx__slot *slot = &wheel->levels[level].slots[number];
+    plx__wheel_slot *slot = &wheel->levels[level].slots[number];
     if (!slot->first) {
         wheel->levels[level].occupied[number / 64] |= UINT64_C(1) << number % 64;
         wheel->populated |= 1u << level;
@@ -212,7 +213,7 @@ int plx__wheel_restart(plx__wheel *wheel, plx_timer handle, plx_nanos *deadline,
     plx_nanos was = timer->deadline, every = timer->interval;
     timer->interval = *interval;
     if (timer->place < WHEEL_FREE && *deadline >= was && *deadline != INT64_MAX) {
-        plx__slot *slot = wheel_slot(wheel, timer->place);
+        plx__wheel_slot *slot = wheel_slot(wheel, timer->place);
         slot->inexact |= was <= slot->earliest;
         timer->deadline = *deadline;
     } else {
@@ -335,7 +336,7 @@ static inline plx_nanos wheel_begin(const plx__wheel *wheel, unsigned level, uns
  */
 static void wheel_search(plx__wheel *wheel, unsigned level, unsigned number)
 {
-    plx__slot *slot = &wheel->levels[level].slots[number];
+    plx__wheel_slot *slot = &wheel->levels[level].slots[number];
     unsigned shift = PLX__WHEEL_TICK + level * PLX__WHEEL_BITS;
     plx_nanos begin = wheel_begin(wheel, level, number);
     plx_nanos earliest = INT64_MAX;
@@ -374,7 +375,7 @@ plx_nanos plx__wheel_next(plx__wheel *wheel)
         return present < bound ? present : bound;
     }
     while (wheel_first(wheel, &level, &number)) {
-        plx__slot *slot = &wheel->levels[level].slots[number];
+        plx__wheel_slot *slot = &wheel->levels[level].slots[number];
         if (!slot->inexact || bound != INT64_MAX)
             return slot->earliest < bound ? slot->earliest : bound;
         wheel_search(wheel, level, number);
@@ -403,7 +404,7 @@ static bool wheel_enter(plx__wheel *wheel, plx_nanos now)
 static bool wheel_move(plx__wheel *wheel, int *budget)
 {
     uint32_t place = wheel->entered - 1;
-    plx__slot *slot = wheel_slot(wheel, place);
+    plx__wheel_slot *slot = wheel_slot(wheel, place);
 
     while (slot->first) {
         if (--*budget < 0)
@@ -426,6 +427,7 @@ static plx_event wheel_report(plx__wheel *wheel, uint32_t index, plx_nanos now)
     plx__timer *timer = wheel_at(wheel, index);
     plx_event event = {.token = timer->token, .flags = PLX_TIMER, .data = 1};
 
+    PLX__PROBE(timer_fired, timer->token, timer->deadline, now);
     wheel_unlink(wheel, timer);
     if (timer->interval == 0) {
         wheel_put(wheel, timer, index);

@@ -37,15 +37,15 @@ typedef struct plx__timer {
     uint16_t place; /* level << 8 | slot, or one of the places in wheel.c */
 } plx__timer;
 
-typedef struct plx__slot {
+typedef struct plx__wheel_slot {
     plx_nanos earliest; /* no timer of the slot is due before */
     uint32_t first;
     bool inexact; /* the earliest has left: there may be none due until later */
-} plx__slot;
+} plx__wheel_slot;
 
 typedef struct plx__level {
     uint64_t occupied[PLX__WHEEL_SLOTS / 64];
-    plx__slot slots[PLX__WHEEL_SLOTS];
+    plx__wheel_slot slots[PLX__WHEEL_SLOTS];
 } plx__level;
 
 typedef struct plx__wheel {
@@ -66,14 +66,14 @@ void plx__wheel_init(plx__wheel *wheel, const plx_allocator *memory, plx_nanos n
 void plx__wheel_fini(plx__wheel *wheel);
 
 /* `deadline` INT64_MAX: never. 0 or -ENOMEM. */
-int plx__wheel_start(plx__wheel *wheel, plx_token token, plx_nanos deadline, plx_nanos interval, plx_timer *timer);
+int plx__wheel_start(plx__wheel *wheel, plx_token token, plx_nanos deadline, plx_nanos interval, plx_timer *handle);
 
 /*
  * 0, or -ENOENT for a timer that has fired its last, was cancelled or never was. restart
  * exchanges deadline and interval with those given.
  */
-int plx__wheel_restart(plx__wheel *wheel, plx_timer timer, plx_nanos *deadline, plx_nanos *interval);
-int plx__wheel_cancel(plx__wheel *wheel, plx_timer timer);
+int plx__wheel_restart(plx__wheel *wheel, plx_timer handle, plx_nanos *deadline, plx_nanos *interval);
+int plx__wheel_cancel(plx__wheel *wheel, plx_timer handle);
 
 /*
  * Writes up to `room` events of timers due at `now`, in the order of their deadlines. *more

@@ -57,7 +57,9 @@ int plx__alarm_set(int alarm, plx_nanos deadline)
            0);
     int count = deadline == INT64_MAX ? 1 : 2;
     int rc = plx__kqueue_changes(alarm, changes, count);
-    return rc < 0 || count == 1 ? (rc < 0 ? rc : 0) : -(int)changes[1].data;
+    if (rc < 0)
+        return rc;
+    return count == 1 ? 0 : -(int)changes[1].data;
 }
 
 #endif

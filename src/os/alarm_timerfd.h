@@ -3,8 +3,11 @@
 #ifndef PLX__ALARM_TIMERFD_H
 #define PLX__ALARM_TIMERFD_H
 
+#include "os/config.h"
+
 #include <pollux.h>
 
+#if PLX__HAS_EPOLL || (PLX__HAS_EVENT_PORTS && PLX__HAS_ALARM)
 #include <sys/timerfd.h>
 
 /* A value of zero would disarm it: what is past is set to the first nanosecond of the clock. */
@@ -19,5 +22,7 @@ static inline struct itimerspec plx__alarm_when(plx_nanos deadline)
     }
     return when;
 }
+
+#endif
 
 #endif

@@ -113,6 +113,13 @@
 #endif
 #endif
 
+/* Probes for tracers, where the build says that there is sys/sdt.h: -DPLX_PROBES. */
+#if PLX__HAS_EPOLL && defined(PLX_PROBES)
+#define PLX__HAS_PROBES 1
+#else
+#define PLX__HAS_PROBES 0
+#endif
+
 /* How paths are watched; -DPOLLUX_PATHS=scan asks for the way that needs nothing. */
 #if PLX__HAS_EPOLL && !defined(PLX_PATHS_SCAN)
 #define PLX__HAS_INOTIFY 1
@@ -154,7 +161,9 @@
 #if defined(__GNUC__)
 #define PLX__RARE __attribute__((noinline, cold))
 #define PLX__APART __attribute__((noinline)) /* the same for those that are called often */
+#define PLX__INLINE inline __attribute__((always_inline)) /* short; some compilers take a probe for long */
 #else
+#define PLX__INLINE inline
 #define PLX__RARE
 #define PLX__APART
 #endif

@@ -7,6 +7,7 @@
 
 #include <pollux.h>
 
+#if PLX__HAS_KQUEUE
 #include <string.h>
 #include <sys/event.h>
 
@@ -38,6 +39,8 @@ int plx__kqueue_changes(int kq, struct kevent *changes, int count);
 #endif
 #if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
 #define PLX__KQUEUE_EXCEPT EVFILT_EXCEPT
+#endif
+
 #endif
 
 #endif

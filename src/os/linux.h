@@ -7,6 +7,7 @@
 
 #include <pollux.h>
 
+#if PLX__HAS_EPOLL
 #include <sys/epoll.h>
 
 #if PLX__HAS_IO_URING
@@ -83,5 +84,7 @@ static inline int plx__epoll_wait_nanos(int epoll, struct epoll_event *events, i
     plx__timespec64 limit = {.seconds = timeout / 1000000000, .nanoseconds = timeout % 1000000000};
     return plx__result(plx__linux.epoll_pwait2(epoll, events, capacity, &limit), saved);
 }
+
+#endif
 
 #endif

@@ -69,6 +69,7 @@ static void condition_wait_sliced(plx__condition *condition, plx__lock *lock, pl
     uint32_t signals = condition->signals;
     plx_nanos slice = PLX_USEC(20);
 
+    /* cppcheck-suppress knownConditionTrueFalse ; others signal while condition_sleep has dropped the lock */
     for (plx_nanos now; signals == condition->signals && (now = plx__clock_now()) < deadline;) {
         condition_sleep(lock, deadline - now < slice ? deadline - now : slice);
         slice = slice < LOCK_SLICE ? slice * 2 : LOCK_SLICE;

@@ -7,6 +7,7 @@
 
 #include <pollux.h>
 
+#if PLX__HAS_EVENT_PORTS
 #include <port.h>
 
 typedef struct plx__ports_calls {
@@ -44,5 +45,7 @@ int plx__port_get(int port, void *events, int most, plx_nanos timeout);
 int plx__port_send(int port, void *user);
 /* One of the source PORT_SOURCE_ALERT, to all who wait, until it is called off. */
 int plx__port_alert(int port, bool on, void *user);
+
+#endif
 
 #endif

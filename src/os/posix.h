@@ -10,6 +10,7 @@
 
 #include "os/config.h"
 
+#if PLX__HAS_POSIX
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -139,5 +140,7 @@ static inline int plx__result(long rc, int saved)
     errno = saved;
     return -error;
 }
+
+#endif
 
 #endif

@@ -10,9 +10,11 @@
  */
 #include "os/config.h"
 
+#include "os/descriptor.h"
 #include "os/process.h"
 
 #if PLX__HAS_IOCP
+#include "os/descriptor.h"
 #include "os/sources_win32.h"
 
 int plx__pidfd_open(plx_pid pid, plx_fd *pidfd)
@@ -64,7 +66,7 @@ bool plx__pidfd_reap(plx_fd pidfd, plx_pid pid)
 
 int plx__process_look(plx_pid pid, plx_exit *status)
 {
-    plx_fd pidfd;
+    plx_fd pidfd = PLX__NO_DESCRIPTOR;
     int rc = plx__pidfd_open(pid, &pidfd);
 
     if (rc < 0)

@@ -96,7 +96,7 @@ static plx_signal_info signals_describe(int number, const siginfo_t *info)
 }
 
 /* Tells who watches, if it is this process; whether somebody does. What was there before is copied. */
-static bool signals_tell(int number, const siginfo_t *info, struct sigaction *before)
+static bool signals_tell_all(int number, const siginfo_t *info, struct sigaction *before)
 {
     struct signals_number *entry = &signals_numbers[number];
 
@@ -217,11 +217,11 @@ static void signals_handle(int number, siginfo_t *info, void *context)
 
     if (signals_marked(info))
         return;
-    bool told = signals_tell(number, info, &before);
+    bool told = signals_tell_all(number, info, &before);
 
     if (!told && getpid() == atomic_load_explicit(&signals_process, PLX__RELAXED) &&
         atomic_load_explicit(&entry->installed, PLX__SEQ_CST))
-        told = signals_tell(number, info, &before); /* closed, and opened again, under this handler */
+        told = signals_tell_all(number, info, &before); /* closed, and opened again, under this handler */
     if (signals_calls(&before))
         signals_call(&before, number, info, context);
     else if (!told && before.sa_handler == SIG_DFL)

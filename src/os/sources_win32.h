@@ -10,6 +10,8 @@
 
 #include <pollux.h>
 
+#if PLX__HAS_IOCP
+
 typedef struct plx__win32_sources_calls {
     BOOL(WINAPI *SetConsoleCtrlHandler)(PHANDLER_ROUTINE handler, BOOL add);
     HANDLE(WINAPI *OpenProcess)(DWORD access, BOOL inherit, DWORD pid);
@@ -46,5 +48,7 @@ static inline plx_fd plx__handle_fd(HANDLE handle)
 {
     return (plx_fd)handle;
 }
+
+#endif
 
 #endif

@@ -32,15 +32,13 @@ static int ring_setup(struct io_uring_params *params)
     return plx__result(plx__linux.io_uring_setup(RING_OPERATIONS, params), saved);
 }
 
-static int ring_map(int fd, size_t size, uint64_t offset, void **memory)
+static void *ring_map(int fd, size_t size, uint64_t offset, int *rc)
 {
     int saved = errno;
     void *mapped = plx__linux.mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t)offset);
 
-    if (mapped == MAP_FAILED)
-        return plx__result(-1, saved);
-    *memory = mapped;
-    return 0;
+    *rc = plx__result(mapped == MAP_FAILED ? -1 : 0, saved);
+    return mapped;
 }
 
 static void ring_unmap(void *memory, size_t size)
@@ -83,7 +81,6 @@ static size_t ring_larger(size_t one, size_t other)
 static int ring_try(plx__ring *ring)
 {
     struct io_uring_params params;
-    void *operations;
     int rc = ring_setup(&params);
 
     if (rc < 0)
@@ -94,14 +91,13 @@ static int ring_try(plx__ring *ring)
         goto close_ring;
     ring->shared_size = ring_larger(params.sq_off.array + params.sq_entries * sizeof(uint32_t),
                                     params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe));
-    rc = ring_map(ring->fd, ring->shared_size, IORING_OFF_SQ_RING, &ring->shared);
+    ring->shared = ring_map(ring->fd, ring->shared_size, IORING_OFF_SQ_RING, &rc);
     if (rc < 0)
         goto close_ring;
     ring->operations_size = params.sq_entries * sizeof(struct io_uring_sqe);
-    rc = ring_map(ring->fd, ring->operations_size, IORING_OFF_SQES, &operations);
+    ring->operations = ring_map(ring->fd, ring->operations_size, IORING_OFF_SQES, &rc);
     if (rc < 0)
         goto unmap_shared;
-    ring->operations = operations;
     ring_lay_out(ring, &params);
     return 0;
 

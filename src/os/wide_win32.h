@@ -6,7 +6,11 @@
 #ifndef PLX__WIDE_WIN32_H
 #define PLX__WIDE_WIN32_H
 
+#include "os/config.h"
+
 #include <pollux.h>
+
+#if PLX__HAS_IOCP
 #include <wchar.h>
 
 /* Units of the longest path that plx__wide_path writes, with NUL. */
@@ -26,5 +30,7 @@ bool plx__wide_name(const wchar_t *wide, size_t length, char *name, size_t size)
 
 /* As file systems compare them. */
 bool plx__wide_same(const wchar_t *one, size_t length, const wchar_t *other, size_t other_length);
+
+#endif
 
 #endif

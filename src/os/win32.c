@@ -37,7 +37,8 @@ bool plx__win32_is_wine(void)
 
 /* ---- Functions that may be missing ----------------------------------------- */
 
-/* One that stands in for `name` and calls it, if it is there. */
+/* One that stands in for `name` and calls it, if it is there.
+   NOLINTBEGIN(bugprone-macro-parentheses): both lists bring theirs along */
 #define WIN32_NT(name, parameters, arguments)                                                   \
     static NTSTATUS NTAPI win32_##name parameters                                               \
     {                                                                                           \
@@ -45,6 +46,7 @@ bool plx__win32_is_wine(void)
         plx__win32_function function = plx__win32_find(&found, L"ntdll.dll", #name);            \
         return function ? ((NTSTATUS(NTAPI *) parameters)function)arguments : PLX__STATUS_NOT_IMPLEMENTED; \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 WIN32_NT(NtCreateFile,
          (HANDLE * file, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes, IO_STATUS_BLOCK *status,

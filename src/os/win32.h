@@ -12,6 +12,7 @@
 
 #include "os/config.h"
 
+#if !PLX__HAS_POSIX
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -107,5 +108,7 @@ static inline void plx__win32_close(HANDLE handle)
 
     (void)plx__win32_result(plx__win32.CloseHandle(handle), saved);
 }
+
+#endif
 
 #endif

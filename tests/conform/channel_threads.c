@@ -126,6 +126,47 @@ CASE(the_messages_of_each_blocked_sender_come_in_order)
     streams_arrive_in_order(100, 64, rounds(5000));
 }
 
+enum { BRIEF = 400 };
+
+static void send_one_to_each(void *argument)
+{
+    plx_sender **senders = argument;
+    for (int i = 0; i < BRIEF; i++) {
+        CHECK_RC(send_number(senders[i], i), 0);
+        plx_sender_release(senders[i]);
+    }
+}
+
+/* A receiver that sees that the last sender is gone has seen what it sent. */
+CASE(the_end_of_a_channel_comes_behind_its_last_message)
+{
+    static plx_sender *senders[BRIEF];
+    static plx_receiver *receivers[BRIEF];
+    plx_poller *poller = open_poller();
+    for (int round = 0; round < rounds(20); round++) {
+        for (int i = 0; i < BRIEF; i++) {
+            channel c = channel_open(poller, 7, sizeof(int64_t), UNBOUNDED);
+            senders[i] = c.sender;
+            receivers[i] = c.receiver;
+        }
+        test_thread *thread = thread_start(send_one_to_each, senders);
+        for (int i = 0; i < BRIEF; i++) {
+            int64_t number = -1;
+            int rc;
+            while ((rc = plx_receiver_recv(receivers[i], &number)) == -EAGAIN)
+                continue;
+            CHECK_RC(rc, 0);
+            CHECK_EQ(number, i);
+        }
+        thread_join(thread);
+        for (int i = 0; i < BRIEF; i++) {
+            CHECK_RC(recv_any(receivers[i]), -EPIPE);
+            plx_receiver_close(receivers[i]);
+        }
+    }
+    plx_poller_close(poller);
+}
+
 /* ---- Several waiting threads ------------------------------------------------------------------ */
 
 typedef struct crowd {

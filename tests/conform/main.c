@@ -11,30 +11,9 @@
 
 #include <signal.h>
 
-static conform_case *all_cases;
-
-const char *conform_backend = "";
-
-void conform_enter(conform_case *entry)
-{
-    conform_case **place = &all_cases;
-    while (*place && strcmp((*place)->name, entry->name) < 0)
-        place = &(*place)->next;
-    entry->next = *place;
-    *place = entry;
-}
-
-static conform_case *find_case(const char *name)
-{
-    for (conform_case *entry = all_cases; entry; entry = entry->next)
-        if (strcmp(entry->name, name) == 0)
-            return entry;
-    return NULL;
-}
-
 static int list_cases(void)
 {
-    for (conform_case *entry = all_cases; entry; entry = entry->next)
+    for (conform_case *entry = conform_cases; entry; entry = entry->next)
         puts(entry->name);
     return 0;
 }
@@ -55,7 +34,7 @@ static int check_list(const char *path)
         line[strcspn(line, "#\r\n \t")] = '\0';
         if (!line[0])
             continue;
-        conform_case *entry = find_case(line);
+        conform_case *entry = conform_find(line);
         bool twice = false;
         for (int i = 0; entry && i < count; i++)
             twice = twice || seen[i] == entry;
@@ -67,7 +46,7 @@ static int check_list(const char *path)
         seen[count++] = entry;
     }
     fclose(file);
-    for (conform_case *entry = all_cases; entry; entry = entry->next) {
+    for (conform_case *entry = conform_cases; entry; entry = entry->next) {
         bool listed = false;
         for (int i = 0; i < count; i++)
             listed = listed || seen[i] == entry;
@@ -85,21 +64,6 @@ static int usage(void)
     return 2;
 }
 
-/* A backend that this system lacks is no failure of the case. */
-static void need_backend(void)
-{
-    plx_poller *poller;
-    plx_options options = {.backend = backend_id()};
-    if (options.backend == PLX_BACKEND_AUTO)
-        check_fail_with(__FILE__, __LINE__, "", "no backend is called \"%s\"", conform_backend);
-    int rc = plx_poller_open(&poller, &options);
-    if (rc == -ENOTSUP)
-        SKIP("this system has no %s", conform_backend);
-    CHECK_RC(rc, 0);
-    CHECK(strcmp(plx_poller_backend(poller), conform_backend) == 0);
-    plx_poller_close(poller);
-}
-
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--list") == 0)
@@ -108,7 +72,7 @@ int main(int argc, char **argv)
         return check_list(argv[2]);
     if (argc != 3)
         return usage();
-    conform_case *entry = find_case(argv[1]);
+    conform_case *entry = conform_find(argv[1]);
     if (!entry) {
         fprintf(stderr, "conform: no case is called \"%s\"\n", argv[1]);
         return 2;
@@ -117,7 +81,7 @@ int main(int argc, char **argv)
 #ifdef SIGPIPE
     signal(SIGPIPE, SIG_IGN);
 #endif
-    need_backend();
+    conform_need_backend();
     entry->run();
     return 0;
 }

@@ -202,6 +202,37 @@ CASE(every_allocation_may_fail_in_turn)
     CHECK(nth > 1);
 }
 
+/* Numbers far from those in use, whose entries would take memory of their own. */
+CASE(a_registration_that_fails_keeps_no_memory)
+{
+    static const plx_fd numbers[] = {2000, 5000, 15000};
+    counting memory;
+    plx_fd ends[2];
+    plx_poller *poller = open_counting(&memory);
+    plx_registry *registry = plx_poller_registry(poller);
+    if (backend_is("iocp"))
+        SKIP("nobody chooses the number of a handle on Windows");
+    if (!descriptors_allow(16000))
+        SKIP("RLIMIT_NOFILE is below 16000");
+    open_stream(ends);
+    CHECK_RC(plx_register(registry, ends[0], 1, PLX_READABLE), 0);
+    plx_fd file = open_regular_file();
+    long live = atomic_load(&memory.live);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        CHECK(dup_onto(file, numbers[i]));
+        CHECK_RC(plx_register(registry, numbers[i], 2, PLX_READABLE), -EPERM);
+        close_fd(numbers[i]);
+        CHECK_RC(plx_register(registry, numbers[i], 2, PLX_READABLE), -EBADF);
+        CHECK_EQ(atomic_load(&memory.live), live);
+    }
+    CHECK_RC(plx_register(registry, (plx_fd)1 << 28, 2, PLX_READABLE), -EBADF); /* it means nothing */
+    CHECK_EQ(atomic_load(&memory.live), live);
+    CHECK_EQ(stats_of(poller).registered, 1);
+    plx_poller_close(poller);
+    close_fd(file);
+    close_pair(ends);
+}
+
 /* Memory is used again: a program that runs for ever does not grow. */
 CASE(work_in_a_circle_needs_no_further_memory)
 {

@@ -169,6 +169,27 @@ CASE(enable_of_an_edge_reports_what_is_ready)
     fixture_close(&s);
 }
 
+/* (On io_uring what came was told, and then what was found when it was armed, though nothing more had come.) */
+CASE(edge_that_is_armed_again_is_told_once)
+{
+    plx_event event;
+    int told = 0;
+    fixture s = fixture_open();
+    need_mode(&s, PLX_EDGE, "knows no edges");
+    CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE | PLX_EDGE), 0);
+    CHECK_RC(plx_register(s.registry, s.peer, 2, PLX_WRITABLE), 0);
+    EXPECT(s.poller, 2, PLX_WRITABLE);
+    EXPECT(s.poller, 2, PLX_WRITABLE);
+    CHECK_RC(plx_reregister(s.registry, s.fd, 1, PLX_READABLE | PLX_EDGE), 0);
+    put(s.peer, 1);
+    for (int i = 0; i < 8; i++) { /* the other wants the one place as well */
+        CHECK_EQ(plx_poller_wait(s.poller, &event, 1, PATIENCE), 1);
+        told += event.token == 1;
+    }
+    CHECK_EQ(told, 1);
+    fixture_close(&s);
+}
+
 CASE(edges_that_do_not_fit_are_not_lost)
 {
     enum { COUNT = 12 };

@@ -57,6 +57,7 @@ NO_SIGNALS(stress_signals_while_pollers_come_and_go)
 NO_SIGNALS(stress_signals_while_children_are_forked)
 
 NO_CHILDREN(process_reports_its_end_once_and_its_status_for_ever)
+NO_CHILDREN(process_that_is_over_is_looked_at_no_more)
 NO_CHILDREN(killed_process_tells_the_signal)
 NO_CHILDREN(stopped_process_has_not_ended)
 NO_CHILDREN(process_that_is_over_already_reports_at_once)

@@ -109,6 +109,28 @@ CASE(process_reports_its_end_once_and_its_status_for_ever)
     in_each_way(reports_once);
 }
 
+/* Without descriptors of processes there is a look each 100 ms; not for what is over. */
+static void rests_when_it_is_over(void)
+{
+    plx_event event;
+    plx_poller *poller = open_poller();
+    child c = child_start(0, true);
+    plx_process *process = follow(poller, 1, c.pid);
+    EXPECT(poller, 1, PLX_PROCESS);
+    CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_MSEC(120)), 0); /* the last look is in it */
+    uint64_t calls = stats_of(poller).kernel_calls;
+    CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_MSEC(350)), 0);
+    CHECK(stats_of(poller).kernel_calls - calls <= 2);
+    expect_status(process, 0, 0);
+    plx_process_close(process);
+    plx_poller_close(poller);
+}
+
+CASE(process_that_is_over_is_looked_at_no_more)
+{
+    in_each_way(rests_when_it_is_over);
+}
+
 static void tells_the_signal(void)
 {
     plx_poller *poller = open_poller();

@@ -151,6 +151,71 @@ CASE(urgent_data_is_not_readable)
     fixture_close(&s);
 }
 
+/* Something comes from the peer, before a wait or during it; the wait is this thread's own. */
+struct sending {
+    void (*send)(plx_fd peer);
+    plx_fd peer;
+};
+
+static void send_later(void *argument)
+{
+    const struct sending *self = argument;
+    sleep_for(PLX_MSEC(5));
+    self->send(self->peer);
+}
+
+static void send_data(plx_fd peer)
+{
+    put(peer, 1);
+}
+
+static int wait_while_sending(const fixture *s, void (*send)(plx_fd peer), plx_nanos time, plx_event *event)
+{
+    struct sending sending = {send, s->peer};
+    if (time == 0) {
+        send(s->peer);
+        await_ready(s->fd, send == put_urgent ? READY_URGENT : READY_IN);
+        return plx_poller_wait(s->poller, event, 1, 0);
+    }
+    test_thread *thread = thread_start(send_later, &sending);
+    int count = plx_poller_wait(s->poller, event, 1, time);
+    thread_join(thread);
+    return count;
+}
+
+/*
+ * A socket wakes whoever waits for urgent data when any data comes: a kernel interface that tells of
+ * the wake and not of the state says what is not so. (io_uring did, of edges, and of what came
+ * during a wait.)
+ */
+CASE(data_and_urgent_data_are_told_apart_in_any_mode)
+{
+    static const uint32_t modes[] = {PLX_LEVEL, PLX_ONESHOT, PLX_EDGE};
+    static const uint32_t interests[] = {PLX_READABLE | PLX_PRIORITY, PLX_PRIORITY, PLX_READABLE};
+    for (unsigned i = 0; i < 36; i++) {
+        uint32_t mode = modes[i % 3], interest = interests[i / 3 % 3];
+        bool asleep = i / 9 % 2, urgent = i / 18;
+        uint32_t owed = interest & (urgent ? PLX_PRIORITY : PLX_READABLE);
+        plx_event event = {0};
+        if (backend_is("io_uring") && asleep && urgent && !owed)
+            continue; /* what wakes for data does not say which */
+        fixture s = fixture_open_on(open_tcp);
+        need_priority(&s);
+        check_note("interest 0x%x, asleep %d, urgent %d", (unsigned)(interest | mode), asleep, urgent);
+        if (plx_poller_supports(s.poller, mode)) {
+            CHECK_RC(plx_register(s.registry, s.fd, 1, interest | mode), 0);
+            EXPECT_SILENCE(s.poller, 0);
+            plx_nanos time = !asleep ? 0 : owed ? PATIENCE : PLX_MSEC(30);
+            int count = wait_while_sending(&s, urgent ? put_urgent : send_data, time, &event);
+            CHECK_EQ(event.flags, owed);
+            CHECK_EQ(count, owed != 0);
+            if (!owed)
+                EXPECT_SILENCE(s.poller, 0);
+        }
+        fixture_close(&s);
+    }
+}
+
 /* A peer must not be able to make a program spin that never asked for urgent data. */
 CASE(urgent_data_is_silent_when_not_asked_for)
 {

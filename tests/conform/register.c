@@ -195,10 +195,13 @@ static void expect_eperm(plx_registry *registry, plx_fd fd, const char *what)
 CASE(always_ready_things_are_eperm)
 {
     fixture s = fixture_open();
-    expect_eperm(s.registry, open_regular_file(), "a regular file");
-    expect_eperm(s.registry, open_directory(), "a directory");
-    expect_eperm(s.registry, open_dev_null(), "/dev/null");
-    CHECK_EQ(stats_of(s.poller).registered, 0);
+    for (unsigned registered = 0; registered < 2; registered++) { /* without memory for such numbers, and with */
+        expect_eperm(s.registry, open_regular_file(), "a regular file");
+        expect_eperm(s.registry, open_directory(), "a directory");
+        expect_eperm(s.registry, open_dev_null(), "/dev/null");
+        CHECK_EQ(stats_of(s.poller).registered, registered);
+        CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), registered ? -EEXIST : 0);
+    }
     EXPECT_SILENCE(s.poller, 0);
     fixture_close(&s);
 }
@@ -296,6 +299,30 @@ CASE(pollers_own_descriptor_is_einval)
 }
 
 /* ---- Lookup, enable, disable ---------------------------------------------------------- */
+
+/* What it has besides, for its wakes. */
+CASE(each_of_the_pollers_descriptors_is_einval)
+{
+    enum { NUMBERS = 100 };
+    bool open_before[NUMBERS];
+    int own = 0;
+    if (!backend_is("epoll") && !backend_is("io_uring") && !backend_is("poll"))
+        SKIP("what %s has besides is its own matter", conform_backend);
+    for (int i = 0; i < NUMBERS; i++)
+        open_before[i] = descriptor_is_open((plx_fd)i);
+    plx_poller *poller = open_poller();
+    plx_registry *registry = plx_poller_registry(poller);
+    for (int i = 0; i < NUMBERS; i++)
+        if (!open_before[i] && descriptor_is_open((plx_fd)i)) {
+            CHECK_RC(plx_register(registry, (plx_fd)i, 1, PLX_READABLE), -EINVAL);
+            own++;
+        }
+    if (own == 0)
+        SKIP("%s needs none on this system", conform_backend);
+    CHECK_RC(plx_post(registry, 2, 0), 0);
+    EXPECT(poller, 2, PLX_POST);
+    plx_poller_close(poller);
+}
 
 CASE(lookup_tells_what_was_given)
 {

@@ -59,7 +59,8 @@ CASE(default_action_does_not_happen_while_watched)
     static const int fatal[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGPIPE, SIGALRM, SIGTSTP};
     enum { COUNT = sizeof fatal / sizeof fatal[0] };
     plx_poller *poller = open_poller();
-    signal(SIGPIPE, SIG_DFL);
+    for (int i = 0; i < COUNT; i++)
+        signal(fatal[i], SIG_DFL); /* whatever this process was started with */
     plx_signals *signals = watch(poller, 1, fatal, COUNT);
     for (int i = 0; i < COUNT; i++)
         told(signals, fatal[i]);

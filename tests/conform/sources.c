@@ -93,6 +93,38 @@ CASE(a_number_closed_and_reopened_a_thousand_times)
     plx_poller_close(poller);
 }
 
+/* Some go and some come; whoever is left is told under its own token. */
+CASE(registrations_that_stay_keep_their_tokens)
+{
+    enum { SOURCES = 6, STEPS = 300 };
+    plx_fd ends[SOURCES][2];
+    plx_token token[SOURCES] = {0}; /* 0: not registered */
+    uint64_t word = 11;
+    plx_poller *poller = open_poller();
+    plx_registry *registry = plx_poller_registry(poller);
+    for (int i = 0; i < SOURCES; i++)
+        open_stream(ends[i]);
+    for (plx_token step = 1; step <= STEPS; step++) {
+        word = word * UINT64_C(6364136223846793005) + 1442695040888963407;
+        int one = (int)(word >> 33) % SOURCES, other = (int)(word >> 45) % SOURCES;
+        check_note("step %d: %d, then %d", (int)step, one, other);
+        if (token[one])
+            CHECK_RC(plx_deregister(registry, ends[one][0]), 0);
+        else
+            CHECK_RC(plx_register(registry, ends[one][0], step, PLX_READABLE), 0);
+        token[one] = token[one] ? 0 : step;
+        put(ends[other][1], 1);
+        if (token[other])
+            EXPECT(poller, token[other], PLX_READABLE);
+        else
+            EXPECT_SILENCE(poller, 0);
+        CHECK_EQ(drain(ends[other][0]), 1);
+    }
+    plx_poller_close(poller);
+    for (int i = 0; i < SOURCES; i++)
+        close_pair(ends[i]);
+}
+
 CASE(sparse_and_large_numbers_work)
 {
     static const plx_fd numbers[] = {1023, 1024, 2047, 2048, 4095, 8191, 15000};

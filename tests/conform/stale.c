@@ -167,6 +167,67 @@ CASE(closed_source_with_a_live_duplicate_does_not_spin)
     }
 }
 
+/* The number is another file, which is ready, and which nobody has registered; a regular one always is. */
+CASE(number_that_has_changed_hands_is_silent)
+{
+    if (backend_is("iocp"))
+        SKIP("Windows has nothing that says whether a number still names the same socket");
+    for (int round = 0; round < 8; round++) {
+        int seen = round % 4;
+        bool regular = round >= 4;
+        plx_fd ends[2];
+        fixture s = fixture_open();
+        plx_fd file = regular ? open_regular_file() : NO_FD;
+        check_note("seen %d, regular file %d", seen, regular);
+        open_stream(ends);
+        put(ends[1], 1);
+        CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), 0);
+        if (seen > 0) /* by a wait */
+            EXPECT_SILENCE(s.poller, 0);
+        if (seen > 1) { /* and ready */
+            put(s.peer, 1);
+            EXPECT(s.poller, 1, PLX_READABLE);
+        }
+        if (seen > 2) { /* and not any more */
+            CHECK_EQ(drain(s.fd), 1);
+            EXPECT_SILENCE(s.poller, 0);
+        }
+        CHECK(dup_onto(regular ? file : ends[0], s.fd));
+        EXPECT_REST(s.poller, PLX_MSEC(5));
+        CHECK_RC(plx_deregister(s.registry, s.fd), 0);
+        CHECK_RC(plx_register(s.registry, s.fd, 2, PLX_READABLE), regular ? -EPERM : 0);
+        if (regular)
+            close_fd(file);
+        else
+            EXPECT(s.poller, 2, PLX_READABLE);
+        fixture_close(&s);
+        close_pair(ends);
+    }
+}
+
+/* It was found closed, and is what it was: a second one is refused, whatever the first is to report. */
+CASE(registration_that_is_back_is_there)
+{
+    static const uint32_t interests[] = {PLX_READABLE, 0};
+    for (size_t i = 0; i < 2; i++) {
+        plx_event event;
+        fixture s = fixture_open();
+        check_note("interest 0x%x", (unsigned)interests[i]);
+        plx_fd copy = dup_fd(s.fd);
+        CHECK_RC(plx_register(s.registry, s.fd, 1, PLX_READABLE), 0);
+        close_fd(s.fd);
+        CHECK(plx_poller_wait(s.poller, &event, 1, 0) >= 0); /* which may tell that it is closed */
+        move_onto(copy, s.fd);
+        int rc = plx_reregister(s.registry, s.fd, 2, interests[i]);
+        if (rc < 0)
+            CHECK_RC(rc, -ENOENT); /* it went with the number */
+        CHECK_RC(plx_register(s.registry, s.fd, 3, PLX_READABLE), rc < 0 ? 0 : -EEXIST);
+        EXPECT_SILENCE(s.poller, 0);
+        CHECK_RC(plx_deregister(s.registry, s.fd), 0);
+        fixture_close(&s);
+    }
+}
+
 CASE(old_file_is_not_reported_under_a_reused_number)
 {
     static const uint32_t modes[] = {PLX_LEVEL, PLX_ONESHOT};

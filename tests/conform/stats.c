@@ -62,6 +62,46 @@ CASE(waits_and_events_are_counted)
     scene_close(&s);
 }
 
+typedef struct busy {
+    plx_poller *poller;
+    int         rounds;
+    uint64_t    events; /* that it was given */
+} busy;
+
+static void wait_often(void *argument)
+{
+    busy *self = argument;
+    plx_event events[2];
+    for (int i = 0; i < self->rounds; i++) {
+        int count = plx_poller_wait(self->poller, events, 2, 0);
+        CHECK(count >= 0);
+        self->events += (uint64_t)count;
+    }
+}
+
+/* Each counter has one thread that writes it, or is added to. */
+CASE(waits_of_several_threads_are_all_counted)
+{
+    enum { THREADS = 3 };
+    busy all[THREADS];
+    test_thread *threads[THREADS];
+    uint64_t waits = 0, events = 0;
+    scene s = scene_open();
+    CHECK_RC(plx_register(s.registry, s.ends[0], 1, PLX_WRITABLE), 0);
+    for (int i = 0; i < THREADS; i++) {
+        all[i] = (busy){.poller = s.poller, .rounds = rounds(backend_is("iocp") ? 5000 : 20000)};
+        threads[i] = thread_start(wait_often, &all[i]);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        thread_join(threads[i]);
+        waits += (uint64_t)all[i].rounds;
+        events += all[i].events;
+    }
+    CHECK_EQ(stats_of(s.poller).waits, waits);
+    CHECK_EQ(stats_of(s.poller).events, events);
+    scene_close(&s);
+}
+
 CASE(registered_counts_what_is_registered_now)
 {
     scene s = scene_open();
@@ -81,6 +121,22 @@ CASE(registered_counts_what_is_registered_now)
         CHECK_RC(plx_deregister(s.registry, s.ends[1]), 0);
         CHECK_EQ(stats_of(s.poller).registered, 0);
     }
+    scene_close(&s);
+}
+
+/* A number that was closed while registered: the next registration is in the place of the last. */
+CASE(a_number_closed_and_registered_again_counts_once)
+{
+    scene s = scene_open();
+    for (int round = 0; round < 3; round++) {
+        CHECK_RC(plx_register(s.registry, s.ends[0], 1, PLX_READABLE), 0);
+        CHECK_EQ(stats_of(s.poller).registered, 1);
+        close_pair(s.ends);
+        open_stream_as(s.ends[0], s.ends);
+    }
+    CHECK_RC(plx_register(s.registry, s.ends[0], 1, PLX_READABLE), 0);
+    CHECK_RC(plx_deregister(s.registry, s.ends[0]), 0);
+    CHECK_EQ(stats_of(s.poller).registered, 0);
     scene_close(&s);
 }
 

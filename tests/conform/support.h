@@ -30,7 +30,9 @@ typedef struct conform_case {
     struct conform_case *next;
 } conform_case;
 
+extern conform_case *conform_cases; /* all of them, by name */
 void conform_enter(conform_case *entry);
+conform_case *conform_find(const char *name);
 
 #define CASE(name)                                                                     \
     static void name(void);                                                            \
@@ -44,6 +46,7 @@ void conform_enter(conform_case *entry);
 /* ---- The poller under test -------------------------------------------------- */
 
 extern const char *conform_backend; /* its name, from the command line */
+void conform_need_backend(void); /* a backend that this system lacks is no failure of a case */
 
 plx_backend backend_id(void);
 bool backend_is(const char *name);

@@ -116,6 +116,49 @@ CASE(arming_acts_on_a_blocked_wait)
     close_pair(ends);
 }
 
+typedef struct watcher {
+    plx_poller *poller;
+    atomic_int  last; /* token that it was told of */
+    atomic_bool over;
+} watcher;
+
+static void watch(void *argument)
+{
+    watcher *self = argument;
+    plx_event event;
+    while (!atomic_load(&self->over)) {
+        int count = plx_poller_wait(self->poller, &event, 1, PLX_FOREVER);
+        CHECK(count >= 0);
+        if (count > 0)
+            atomic_store(&self->last, (int)event.token);
+    }
+}
+
+/* A kernel that does not disarm by itself is told to, behind the event; by then it may be armed again. */
+CASE(a_oneshot_armed_again_while_it_reports_reports_again)
+{
+    plx_fd ends[2];
+    watcher w = {.poller = open_poller()};
+    plx_registry *registry = plx_poller_registry(w.poller);
+    int count = 2 * rounds(streams_are_tcp() ? 500 : 3000); /* Wine asks its server for each */
+    open_stream(ends);
+    CHECK_RC(plx_register(registry, ends[0], 0, 0), 0);
+    test_thread *thread = thread_start(watch, &w);
+    for (int i = 1; i <= count; i++) {
+        CHECK_RC(plx_reregister(registry, ends[0], (plx_token)i, PLX_WRITABLE | PLX_ONESHOT), 0);
+        if (i % 2) /* the other way, the event of this one is on its way to the watcher */
+            for (plx_nanos until = plx_now() + i % 40 * PLX_USEC(1); plx_now() < until;)
+                continue;
+        else
+            await_count(&w.last, i);
+    }
+    atomic_store(&w.over, true);
+    CHECK_RC(plx_notify(registry), 0);
+    thread_join(thread);
+    plx_poller_close(w.poller);
+    close_pair(ends);
+}
+
 CASE(each_change_reaches_a_wait_that_is_asleep)
 {
     static waiter w;

@@ -203,20 +203,28 @@ static void wait_timed(void *argument)
     atomic_store(&self->done, 1);
 }
 
-CASE(interrupted_wait_goes_on_with_the_time_left)
+static void wait_interrupted(timed *t)
 {
-    timed t = {.poller = open_poller(), .timeout = PLX_MSEC(200)};
-    test_thread *thread = thread_start(wait_timed, &t);
+    test_thread *thread = thread_start(wait_timed, t);
     thread_await_asleep(thread);
-    while (!atomic_load(&t.done)) {
+    while (!atomic_load(&t->done)) {
         thread_interrupt(thread);
-        sleep_for(PLX_MSEC(5));
+        sleep_for(PLX_MSEC(1));
     }
     thread_join(thread);
-    CHECK_RC(t.rc, 0);
-    CHECK(t.passed >= t.timeout);
-    CHECK(interrupts_handled() >= 3);
-    plx_poller_close(t.poller);
+}
+
+/* A machine that stands still may interrupt nothing in so short a time. */
+CASE(interrupted_wait_goes_on_with_the_time_left)
+{
+    plx_poller *poller = open_poller();
+    for (plx_nanos timeout = PLX_MSEC(200); interrupts_handled() == 0; timeout *= 2) {
+        timed t = {.poller = poller, .timeout = timeout};
+        wait_interrupted(&t);
+        CHECK_RC(t.rc, 0);
+        CHECK(t.passed >= t.timeout);
+    }
+    plx_poller_close(poller);
 }
 
 CASE(interrupted_endless_wait_goes_on)
@@ -224,13 +232,12 @@ CASE(interrupted_endless_wait_goes_on)
     static waiter w;
     plx_poller *poller = open_poller();
     waiter_start_asleep(&w, poller);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20 || interrupts_handled() == 0; i++) {
         thread_interrupt(w.thread);
         sleep_for(PLX_MSEC(1));
     }
     thread_await_asleep(w.thread);
     CHECK_EQ(atomic_load(&w.done), 0);
-    CHECK(interrupts_handled() > 0);
     CHECK_RC(plx_post(plx_poller_registry(poller), 3, 4), 0);
     CHECK_RC(waiter_join(&w), 1);
     CHECK_EQ(w.events[0].token, 3);
@@ -241,13 +248,7 @@ CASE(interrupted_wait_is_eintr_if_asked_for)
 {
     plx_options options = {.flags = PLX_RETURN_ON_SIGNAL};
     timed t = {.poller = open_with(&options), .timeout = PLX_FOREVER};
-    test_thread *thread = thread_start(wait_timed, &t);
-    thread_await_asleep(thread);
-    while (!atomic_load(&t.done)) {
-        thread_interrupt(thread);
-        sleep_for(PLX_MSEC(1));
-    }
-    thread_join(thread);
+    wait_interrupted(&t);
     CHECK_RC(t.rc, -EINTR);
     CHECK_EQ(stats_of(t.poller).events, 0); /* an error is no number of events */
     CHECK_RC(plx_post(plx_poller_registry(t.poller), 3, 4), 0); /* and nothing is broken */

@@ -141,6 +141,30 @@ CASE(descriptor_follows_restarts_and_cancels)
     on_each_running_clock(restarts_and_cancels);
 }
 
+/* With epoll the kernel's set is renewed, and the alarm belongs in the new one, too. */
+static void heard_after_the_silencing(plx_poller *poller, plx_fd own)
+{
+    plx_registry *registry = plx_poller_registry(poller);
+    plx_fd old[2];
+    start(poller, 1, PLX_MSEC(1), 0);
+    expect_through(poller, own, 1);
+    open_stream(old);
+    plx_fd copy = dup_fd(old[0]);
+    CHECK_RC(plx_register(registry, old[0], 9, PLX_WRITABLE), 0);
+    close_fd(old[0]);
+    CHECK_RC(plx_deregister(registry, old[0]), 0);
+    expect_quiet(poller, own);
+    start(poller, 2, PLX_MSEC(1), 0);
+    expect_through(poller, own, 2);
+    close_fd(copy);
+    close_fd(old[1]);
+}
+
+CASE(descriptor_hears_of_timers_after_the_silencing_of_an_old_file)
+{
+    on_each_running_clock(heard_after_the_silencing);
+}
+
 static void taken_one_by_one(plx_poller *poller, plx_fd own)
 {
     plx_timer timer;
@@ -184,6 +208,23 @@ CASE(manual_clock_makes_the_descriptor_readable)
         expect_through(poller, own, 3);
         EXPECT_SILENCE(poller, 0);
     }
+    plx_poller_close(poller);
+}
+
+/* 292 years on nothing is due that never is. (It was, to the descriptor.) */
+CASE(manual_clock_at_its_end_leaves_the_descriptor_quiet)
+{
+    plx_fd own;
+    plx_poller *poller = open_nested(PLX_CLOCK_MANUAL, &own);
+    start(poller, 1, PLX_FOREVER, 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_RC(plx_poller_advance(poller, INT64_MAX), 0);
+        EXPECT_SILENCE(poller, 0);
+        CHECK(!is_readable(own));
+    }
+    start(poller, 2, 0, 0); /* now is never, too */
+    EXPECT_SILENCE(poller, 0);
+    CHECK(!is_readable(own));
     plx_poller_close(poller);
 }
 

@@ -162,6 +162,27 @@ CASE(another_waiter_keeps_time_when_the_keepers_is_up)
     }
 }
 
+/* One keeps time for a distant timer; the kernel may wake another, who is to keep it from then on. */
+CASE(an_earlier_timer_reaches_whichever_waiter_is_woken)
+{
+    for (int round = 0; round < rounds(6); round++) {
+        waiter w[WAITERS];
+        plx_poller *poller = open_poller();
+        start(poller, 1, PLX_SEC(1000), 0);
+        for (int i = 0; i < WAITERS; i++) {
+            waiter_start(&w[i], poller, 1, PLX_FOREVER);
+            thread_await_asleep(w[i].thread);
+        }
+        plx_nanos before = plx_now();
+        for (int i = 0; i < WAITERS; i++)
+            start(poller, 2, PLX_MSEC(1 + 2 * i), 0);
+        for (int i = 0; i < WAITERS; i++)
+            expect_waiter_timer(&w[i], 2);
+        CHECK(plx_now() - before < PLX_SEC(15));
+        plx_poller_close(poller);
+    }
+}
+
 /* ---- Everybody at once ------------------------------------------------------------ */
 
 typedef struct crowd {

@@ -173,6 +173,19 @@ CASE(no_timer_is_early_nor_out_of_order)
     on_each_running_clock(is_never_early);
 }
 
+static void ends_before_a_later_timer(plx_poller *poller)
+{
+    plx_event event;
+    start(poller, 1, PLX_SEC(1000), 0);
+    CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_MSEC(5)), 0);
+    CHECK_RC(plx_poller_wait_until(poller, &event, 1, plx_poller_now(poller) + PLX_MSEC(5)), 0);
+}
+
+CASE(a_wait_does_not_outlast_its_time_for_a_later_timer)
+{
+    on_each_running_clock(ends_before_a_later_timer);
+}
+
 CASE(cancelled_timer_is_silent_though_it_was_due)
 {
     plx_poller *poller = open_poller();

@@ -314,6 +314,29 @@ CASE(oneshot_handlers_never_share_a_source)
     }
 }
 
+/*
+ * Where the kernel takes one thread at a time the others wait for their turn, on their own time. A
+ * busy machine has bad moments, and one good round is enough.
+ */
+CASE(a_wait_that_waited_for_its_turn_ends_in_time)
+{
+    plx_nanos took = INT64_MAX;
+    plx_poller *poller = open_poller();
+    for (int round = 0; round < 30 && took > PLX_MSEC(160); round++) {
+        waiter first, second;
+        waiter_start(&first, poller, 1, PLX_MSEC(100));
+        thread_await_asleep(first.thread);
+        plx_nanos before = plx_now();
+        waiter_start(&second, poller, 1, PLX_MSEC(110));
+        CHECK_RC(waiter_join(&second), 0);
+        took = plx_now() - before;
+        CHECK(took >= PLX_MSEC(110));
+        CHECK_RC(waiter_join(&first), 0);
+    }
+    CHECK(took <= PLX_MSEC(160));
+    plx_poller_close(poller);
+}
+
 /* ---- The end ------------------------------------------------------------------------------------ */
 
 CASE(close_sends_all_waiters_home)

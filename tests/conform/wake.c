@@ -240,6 +240,45 @@ CASE(the_last_of_many_wakes_is_never_lost)
     scene_close(&s);
 }
 
+typedef struct writer {
+    plx_waker  *waker;
+    int         written; /* plain memory, likewise */
+    atomic_int *done;    /* relaxed: it is not to make anything visible */
+} writer;
+
+static void write_and_wake(void *argument)
+{
+    writer *self = argument;
+    ++self->written;
+    CHECK_RC(plx_waker_wake(self->waker), 0);
+    atomic_fetch_add_explicit(self->done, 1, memory_order_relaxed);
+}
+
+/* Also a wake that finds the waker's event pending already. ThreadSanitizer sees it if not. */
+CASE(each_wake_makes_what_was_written_before_it_visible)
+{
+    enum { WRITERS = 4 };
+    scene s = scene_open();
+    int count = rounds(20);
+    for (int round = 0; round < count; round++) {
+        writer writers[WRITERS];
+        test_thread *threads[WRITERS];
+        atomic_int done = 0;
+        for (int i = 0; i < WRITERS; i++) {
+            writers[i] = (writer){s.waker, round, &done};
+            threads[i] = thread_start(write_and_wake, &writers[i]);
+        }
+        while (atomic_load_explicit(&done, memory_order_relaxed) < WRITERS)
+            sleep_for(PLX_USEC(50));
+        EXPECT(s.poller, 1, PLX_WAKER);
+        for (int i = 0; i < WRITERS; i++)
+            CHECK_EQ(writers[i].written, round + 1);
+        for (int i = 0; i < WRITERS; i++)
+            thread_join(threads[i]);
+    }
+    scene_close(&s);
+}
+
 /* ---- Notify ---------------------------------------------------------------------------------- */
 
 CASE(notify_before_the_wait_ends_it_without_an_event)

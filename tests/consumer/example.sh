@@ -10,7 +10,7 @@ if [ ! -e "$file" ]; then
     exit 77
 fi
 case $file in
-*.h) # in the first comment, from the first #include to the end of the function
+*.h | *.hpp) # in the first comment, from the first #include to the end of the function
     sed -n '/^ \*     #include/,/^ \*     }/ { s/^ \* \{0,5\}//; p; }' "$file" ;;
 *.md) # the first block of C that has a main
     awk '/^```c$/ { code = ""; inside = 1; next }
@@ -18,7 +18,10 @@ case $file in
          inside { code = code $0 "\n" }' "$file" ;;
 esac >"$program.c"
 
-"$CC" -std=c11 -Wall -Wextra -Wpedantic -Werror -Iinclude "$program.c" "$library" -pthread -o "$program"
+compiler="$CC -std=c11"
+[ "${file#*.hpp}" = "$file" ] || compiler='g++ -x c++ -std=c++17'
+# shellcheck disable=SC2086
+$compiler -Wall -Wextra -Wpedantic -Werror -Iinclude "$program.c" -x none "$library" -pthread -o "$program"
 output=$(echo input | "$program")
 if [ -z "$output" ]; then
     echo "it printed nothing"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # exports.sh LIBRARY: the shared library, or a DLL by its import library, exports what the header
-# declares for its system, and nothing else.
+# declares for its system, each name under a version of cmake/pollux.map, and nothing else.
 set -eu
 header=$(dirname "$0")/../../include/pollux.h
 
@@ -8,7 +8,7 @@ declared=$(${CC:-cc} -E -P "$header" |
     sed -n 's/^__attribute__((visibility("default"))) .*[ *]\(plx_[a-z_]*\)(.*/\1/p' | sort)
 case $1 in
 *.dll.a) exported=$(nm --defined-only "$1" | awk '$2 == "T" { print $3 }' | sort) ;;
-*) exported=$(nm -D --defined-only "$1" | awk '$3 !~ /^_(init|fini)$/ { print $3 }' | sort) ;; # musl's own start and end
+*) exported=$(nm -D --defined-only "$1" | sed '/ A POLLUX_/d; s/.* T \(.*\)@@POLLUX_.*/\1/' | sort) ;;
 esac
 
 [ -n "$declared" ] && [ "$declared" = "$exported" ] && exit

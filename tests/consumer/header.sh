@@ -22,3 +22,6 @@ check()
 compiler=$1
 echo '#include <pollux.h>' | check -
 check tests/consumer/app.c
+case $compiler in
+*++) echo '#include <pollux.hpp>' | check - ;;
+esac

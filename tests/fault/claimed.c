@@ -3,7 +3,8 @@
  * A sender that is held up between its claim of a cell and its message: the claim is made by
  * hand, in the channel's own queue. A receiver that meets it must neither wait, nor be called
  * again and again, nor miss the message when it comes; with the system's barrier, without it,
- * and with one that is taken away.
+ * and with one that is taken away. And a sender that comes just after a waiter has looked at the
+ * queue, in each of its looks.
  */
 #include "os/config.h"
 
@@ -12,7 +13,12 @@
 
 #include "backend/backend.h"
 
+#include "core/queue.h"
+
+static bool look_at_queue(const plx__queue *queue);
+#define plx__queue_left look_at_queue
 #include "../../src/core/channel.c" /* in place of the library's: its inside is looked at */
+#undef plx__queue_left
 
 static plx_poller *poller;
 static plx_sender *sender;
@@ -84,6 +90,35 @@ static void close_channel(void)
     plx_sender_release(sender);
     plx_receiver_close(receiver);
     plx_poller_close(poller);
+}
+
+/* ---- A sender that comes after a look -------------------------------------------------- */
+
+static int looks_until; /* the look after which a message is sent; 0: none is */
+
+static bool look_at_queue(const plx__queue *queue)
+{
+    bool left = plx__queue_left(queue);
+
+    if (looks_until > 0 && --looks_until == 0)
+        send_number(2);
+    return left;
+}
+
+/* The level is still set from the message before, which was taken. */
+static void a_message_that_comes_after_a_look_is_told(int looks)
+{
+    send_number(1);
+    CHECK_EQ(wait_now(), 1);
+    expect_number(1);
+    looks_until = looks;
+    int told = wait_now();
+    CHECK_EQ(looks_until, 0); /* there were so many */
+    CHECK(wait_now() == 1 || told == 1);
+    expect_number(2);
+    expect_none();
+    while (wait_now() == 1) {
+    }
 }
 
 /* ---- What it looks like from outside ------------------------------------------------ */
@@ -327,6 +362,8 @@ int main(void)
         open_channel(backends_here()[i]);
         a_held_up_sender_is_not_waited_for();
         what_was_sent_before_comes_first();
+        for (int looks = 1; looks <= 2; looks++)
+            a_message_that_comes_after_a_look_is_told(looks);
         close_channel();
         a_receiver_may_close_over_a_held_up_sender(backends_here()[i]);
         run_barriers(backends_here()[i]);

@@ -11,59 +11,10 @@
 #include "os/config.h"
 
 #include "../backends.h"
+#include "../seam_errors.h"
 #include "scenarios.h"
 
-enum { ERRORS = 5, ATTEMPTS = 20 };
-
-static const int errors[SEAM_CALLS][ERRORS] = {
-    [SEAM_CLOSE] = {EINTR, EIO},
-    [SEAM_READ] = {EINTR, EIO},
-    [SEAM_WRITE] = {EINTR, EIO},
-    [SEAM_PIPE] = {EMFILE, ENFILE, ENOMEM},
-    [SEAM_FSTAT] = {ENOMEM, EIO},
-    [SEAM_KQUEUE] = {EMFILE, ENOMEM},
-    [SEAM_KEVENT] = {ENOMEM},
-    [SEAM_KEVENT_WAKE] = {EINTR, ENOMEM},
-    [SEAM_POLL] = {EINTR, ENOMEM, EPERM},
-    [SEAM_RECV] = {EAGAIN, EINTR, ECONNRESET},
-    [SEAM_GETSOCKOPT] = {ENOTSOCK, ENOMEM},
-    [SEAM_SETCLOCK] = {EINVAL},
-    [SEAM_SIGACTION] = {EINVAL, ENOMEM},
-    [SEAM_WAITID] = {EINTR, ENOSYS, EPERM},
-    [SEAM_KILL] = {EPERM},
-    [SEAM_OPEN] = {EACCES, EMFILE, ENOMEM},
-    [SEAM_FSTATAT] = {EACCES, ENOMEM},
-    [SEAM_GETCWD] = {ENOENT, ERANGE},
-    [SEAM_FDOPENDIR] = {ENOMEM},
-    [SEAM_READDIR] = {EIO},
-    [SEAM_CLOSEDIR] = {EIO},
-    [SEAM_EPOLL_CREATE] = {EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM},
-    [SEAM_EPOLL_CTL] = {ENOMEM, ENOSPC},
-    [SEAM_EPOLL_WAIT] = {EINTR, EPERM},
-    [SEAM_EPOLL_PWAIT2] = {EINTR, ENOSYS, EPERM},
-    [SEAM_EVENTFD] = {EMFILE, ENFILE, ENOMEM, ENOSYS},
-    [SEAM_DUP3] = {EBUSY, EINTR, EMFILE},
-    [SEAM_PIDFD_OPEN] = {EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM},
-    [SEAM_TIMERFD_CREATE] = {EMFILE, ENFILE, ENOMEM, ENOSYS},
-    [SEAM_TIMERFD_SETTIME] = {ENOMEM},
-    [SEAM_MEMBARRIER] = {EINVAL, ENOSYS, EPERM},
-    [SEAM_INOTIFY_INIT] = {EMFILE, ENFILE, ENOMEM, ENOSYS},
-    [SEAM_INOTIFY_ADD] = {ENOSPC, ENOMEM, EACCES},
-    [SEAM_INOTIFY_REMOVE] = {EINVAL},
-    [SEAM_FIONREAD] = {EINVAL},
-    [SEAM_GETDENTS] = {EIO, ENOMEM},
-    [SEAM_URING_SETUP] = {EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM},
-    [SEAM_URING_ENTER] = {EINTR, EAGAIN, EBUSY, EPERM},
-    [SEAM_URING_REGISTER] = {EPERM},
-    [SEAM_MMAP] = {ENOMEM, EAGAIN},
-    [SEAM_PORT_CREATE] = {EAGAIN, EMFILE, ENOMEM, ENOSYS},
-    [SEAM_PORT_ASSOCIATE] = {EAGAIN, ENOMEM},
-    [SEAM_PORT_DISSOCIATE] = {ENOMEM},
-#ifdef ETIME
-    [SEAM_PORT_GETN] = {EINTR, ETIME, EPERM},
-#endif
-    [SEAM_PORT_SEND] = {EAGAIN, ENOMEM},
-};
+enum { ATTEMPTS = 20 };
 
 /* What is to fail in a run: a call, or with SEAM_CALLS an allocation. */
 struct fault {
@@ -192,8 +143,8 @@ static void inject_all(const scenario *tried, const plx__backend *backend)
     }
     for (int call = 0; call < SEAM_CALLS; call++)
         for (long number = 1; number <= counted[call]; number++)
-            for (int i = 0; i < ERRORS && errors[call][i]; i++)
-                inject(tried, backend, &(struct fault){call, number, errors[call][i]});
+            for (int i = 0; i < SEAM_ERRORS && seam_errors[call][i]; i++)
+                inject(tried, backend, &(struct fault){call, number, seam_errors[call][i]});
     for (long number = 1; number <= counted[SEAM_CALLS]; number++)
         inject(tried, backend, &(struct fault){.call = SEAM_CALLS, .number = number});
 }

@@ -203,6 +203,29 @@ static void the_child_opens_its_own(void)
     close_kinds();
 }
 
+/* A ring belongs to the thread that enters it first, and that must not be the child's. */
+static void the_child_closes_what_nobody_has_entered(void)
+{
+    plx_event event;
+    int ends[2];
+
+    check_note("the child closes what nobody has entered");
+    uring_open();
+    open_pair(ends);
+    CHECK_RC(plx_register(registry, ends[0], LEVEL, PLX_READABLE), 0);
+    pid_t pid = child_start();
+    if (pid == 0) {
+        plx_poller_close(poller);
+        check_stop(0);
+    }
+    child_end(pid);
+    put_byte(ends[1]);
+    CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_SEC(10)), 1);
+    CHECK(!uring_moved());
+    plx_poller_close(poller);
+    close_pair(ends);
+}
+
 /* ---- What the child's copy holds --------------------------------------------------------------- */
 
 /* The child lives on with nothing of the parent's but its ring. */
@@ -313,6 +336,7 @@ int main(void)
         the_child_closes_first(true);
         the_parent_closes_first();
         the_child_opens_its_own();
+        the_child_closes_what_nobody_has_entered();
         a_copy_holds_no_file(true);
         a_copy_holds_no_file(false);
         a_ring_that_was_left_goes_with_the_last_copy();

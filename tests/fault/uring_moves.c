@@ -337,6 +337,97 @@ static void who_asks_is_told_that_it_cannot_move(void)
     uring_watch();
 }
 
+/* ---- It takes its time ---------------------------------------------------------------------- */
+
+static atomic_bool held;
+static atomic_bool waited;
+
+/* The kernel is in no hurry to let the ring's thread go. */
+static int held_enter(int ring, uint32_t submit, uint32_t least, uint32_t flags, const void *how, size_t size)
+{
+    int rc = uring_watched_enter(ring, submit, least, flags, how, size);
+
+    while (least > 0 && atomic_load(&held))
+        sleep_for(PLX_USEC(20));
+    return rc;
+}
+
+static void *ask_for_descriptor(void *unused)
+{
+    CHECK(plx_poller_descriptor(poller) >= 0);
+    return unused;
+}
+
+static void *wait_meanwhile(void *unused)
+{
+    plx_event event;
+
+    CHECK_RC(plx_poller_wait(poller, &event, 1, 0), 0);
+    atomic_store(&waited, true);
+    return unused;
+}
+
+/* Between the two of them there is the ring still, and what it knows is not to go before it. */
+static void who_waits_while_it_moves_lets_the_ring_end(void)
+{
+    int fd = open_counter();
+    plx_event event;
+
+    watchdog(20);
+    plx__linux.io_uring_enter = held_enter;
+    uring_open();
+    uring_begin(true);
+    CHECK_RC(plx_register(registry, fd, LEVEL, PLX_READABLE), 0);
+    CHECK_EQ(uring_wait(), 0);
+    atomic_store(&held, true);
+    atomic_store(&waited, false);
+    uring_sleep();
+    CHECK_RC(plx_reregister(registry, fd, LEVEL, PLX_READABLE), 0); /* is looked at when it comes out */
+    pthread_t mover = thread_start(ask_for_descriptor, NULL);
+    while (!uring_moved())
+        sleep_for(PLX_USEC(20));
+    pthread_t waiter = thread_start(wait_meanwhile, NULL);
+    sleep_for(PLX_MSEC(10));
+    CHECK(!atomic_load(&waited));
+    atomic_store(&held, false);
+    thread_join(mover);
+    thread_join(waiter);
+    raise_counter(fd);
+    uring_await_rest();
+    CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_SEC(5)), 1);
+    CHECK_EQ(event.token, LEVEL);
+    uring_end();
+    plx_poller_close(poller);
+    CHECK(close(fd) == 0);
+    uring_watch();
+}
+
+/* Each registration in turn cannot be given to epoll; it may also have been closed just now. */
+static void a_move_that_fails_is_made_later(int error)
+{
+    bool fatal = error != EBADF;
+
+    for (long number = 1; number <= KINDS - LEVEL; number++) {
+        watchdog(20);
+        check_note("epoll_ctl number %ld fails: %s", number, strerror(error));
+        uring_open();
+        register_kinds();
+        uring_begin(false);
+        CHECK_EQ(uring_wait(), 0);
+        seam_fail(SEAM_EPOLL_CTL, number, error);
+        int descriptor = plx_poller_descriptor(poller);
+        CHECK_EQ(atomic_load(&seam.failed), 1);
+        seam_fail(SEAM_EPOLL_CTL, 0, 0);
+        CHECK(fatal ? descriptor == -error : descriptor >= 0);
+        CHECK_EQ(uring_moved(), !fatal);
+        CHECK(plx_poller_descriptor(poller) >= 0);
+        CHECK(uring_moved());
+        for (unsigned i = LEVEL; i < KINDS; i++)
+            close_pair(kind[i]);
+        plx_poller_close(poller);
+    }
+}
+
 int main(void)
 {
     uring_need();
@@ -351,7 +442,10 @@ int main(void)
         }
     for (int round = 0; round < ROUNDS(40); round++)
         an_exclusive_one_hears_of_the_first_arrival(round % 2);
+    a_move_that_fails_is_made_later(ENOSPC);
+    a_move_that_fails_is_made_later(EBADF);
     who_asks_is_told_that_it_cannot_move();
+    who_waits_while_it_moves_lets_the_ring_end();
     return 0;
 }
 

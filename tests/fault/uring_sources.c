@@ -206,10 +206,59 @@ static void a_file_that_wakes_nobody_is_told_once(void)
     CHECK(close(terminal) == 0);
 }
 
+/* ---- Signals --------------------------------------------------------------------------- */
+
+static void nothing(int number)
+{
+    (void)number;
+}
+
+static atomic_bool ended;
+
+/* Again and again: the first may come before the sleep. */
+static void *signal_the_sleeper(void *sleeper)
+{
+    while (!atomic_load(&ended)) {
+        if (atomic_load(&uring_asleep) > 0)
+            CHECK_EQ(pthread_kill(*(pthread_t *)sleeper, SIGUSR1), 0);
+        sleep_for(PLX_MSEC(1));
+    }
+    return NULL;
+}
+
+/* A call that hands over a poll and then sleeps says how many it took, not that a signal came. */
+static void a_signal_ends_the_call_that_hands_over(void)
+{
+    plx_options options = {.backend = PLX_BACKEND_IO_URING, .flags = PLX_RETURN_ON_SIGNAL};
+    struct sigaction action = {.sa_handler = nothing};
+    pthread_t self = pthread_self();
+    plx_event event;
+    int ends[2];
+
+    watchdog(40);
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    CHECK_RC(plx_poller_open(&poller, &options), 0);
+    registry = plx_poller_registry(poller);
+    open_pair(ends);
+    CHECK_RC(plx_poller_wait(poller, &event, 1, 0), 0);
+    CHECK_RC(plx_register(registry, ends[0], 1, PLX_READABLE), 0);
+    long entered = atomic_load(&seam.made[SEAM_URING_ENTER]);
+    pthread_t thread = thread_start(signal_the_sleeper, &self);
+    CHECK_RC(plx_poller_wait(poller, &event, 1, PLX_FOREVER), -EINTR);
+    CHECK_EQ(atomic_load(&seam.made[SEAM_URING_ENTER]), entered + 1); /* the first has ended the wait */
+    atomic_store(&ended, true);
+    thread_join(thread);
+    plx_poller_close(poller);
+    close_pair(ends);
+}
+
 int main(void)
 {
     uring_need();
     descriptors_need(500);
+    seam_install();
+    uring_watch();
+    a_signal_ends_the_call_that_hands_over();
     room_for_one_does_not_take_a_call_for_each();
     a_file_that_wakes_nobody_is_told_once();
     an_exclusive_poll_can_be_made_common();

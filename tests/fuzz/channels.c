@@ -4,19 +4,14 @@
  * returns, each message, and of every wait which events are owed and which are forbidden.
  * Without libFuzzer it replays files: channels FILE...
  */
+#include "feed.h"
 #include "files.h"
 
 #include <pollux.h>
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* A fuzzer keeps what led to an abort. */
-#define AGREE(condition)                                                                   \
-    ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition), abort()))
 
 enum { CHANNELS = 6, LIST = 4096, LARGEST = 5000, SIZES = 9, BATCH = 40, UNBOUNDED = -1 };
 
@@ -35,23 +30,10 @@ struct model {
     bool heard; /* in this wait */
 };
 
-struct feed {
-    const uint8_t *bytes;
-    size_t left;
-};
-
 static struct model models[CHANNELS];
 static plx_poller *poller; /* NULL: closed */
 static plx_registry *registry;
 static uint32_t serials;
-
-static unsigned feed_byte(struct feed *feed)
-{
-    if (feed->left == 0)
-        return 0;
-    feed->left--;
-    return *feed->bytes++;
-}
 
 /* ---- Messages ------------------------------------------------------------------------- */
 

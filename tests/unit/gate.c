@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The gate of a bounded channel. An offer is made in one step and waited for in another, so
- * that one thread can stand for many senders; then many threads at once, of whom some give up.
+ * that one thread can stand for many senders, and one more looks for room wherever the gate is
+ * about to take its lock; then many threads at once, of whom some give up.
  */
 #include "os/config.h"
 
@@ -9,6 +10,12 @@
 
 #include "core/gate.h"
 #include "os/clock.h"
+#include "os/lock.h"
+
+static void take_lock(plx__lock *lock);
+#define plx__lock_take take_lock
+#include "../../src/core/gate.c" /* in place of the library's: somebody comes between its steps */
+#undef plx__lock_take
 
 enum { OFFERS = 5, SENDERS = 6, UNDECIDED = 1 };
 
@@ -200,6 +207,41 @@ static void refused_memory_costs_one_offer(void)
     end();
 }
 
+static void a_place_that_refused_memory_left_is_there(void)
+{
+    begin(1);
+    atomic_store(&memory.refuse, atomic_load(&memory.calls) + 1);
+    CHECK_EQ(plx__gate_offer(&gate, &queue, &offers[0], &messages[0]), 0);
+    CHECK_EQ(plx__gate_await(&gate, &offers[0], PLX_FOREVER), -ENOMEM);
+    CHECK_EQ(atomic_load(&gate.room), 1);
+    end();
+}
+
+static bool pushing;  /* somebody looks for room, */
+static int pushed_in; /* and found it so often */
+
+static void take_lock(plx__lock *lock)
+{
+    if (pushing && plx__gate_enter(&gate))
+        pushed_in++;
+    plx__lock_take(lock);
+}
+
+static void places_go_to_those_that_wait(void)
+{
+    begin(1);
+    CHECK(plx__gate_enter(&gate));
+    offer_all();
+    pushing = true;
+    for (int i = 0; i < OFFERS; i++)
+        CHECK(plx__gate_leave(&gate, &queue, 1));
+    pushing = false;
+    CHECK_EQ(pushed_in, 0);
+    for (int i = 0; i < OFFERS; i++)
+        CHECK_EQ(plx__gate_await(&gate, &offers[i], PLX_FOREVER), 0);
+    end();
+}
+
 static void a_rendezvous_takes_offers_from_where_they_are(void)
 {
     int64_t taken[OFFERS] = {0};
@@ -322,6 +364,8 @@ int main(void)
     close_ends_all_offers(true);
     a_gate_of_a_closed_poller_is_closed();
     refused_memory_costs_one_offer();
+    a_place_that_refused_memory_left_is_there();
+    places_go_to_those_that_wait();
     a_rendezvous_takes_offers_from_where_they_are();
     gates_leave_the_list_in_any_order();
     nobody_is_forgotten(0);

@@ -297,6 +297,7 @@ static void *take_many(void *argument)
     do {
         uint64_t round = 0;
         over = atomic_load(&pushing) == 0;
+        plx__ready_take(&ready, events, 4, &round); /* the take alone must make visible what it finds */
         while (plx__ready_any(&ready)) {
             plx__ready_take(&ready, events, 1 + (int)random_below(&random, 32), &round);
             if (random_below(&random, 2))

@@ -366,6 +366,21 @@ static void need_pwait2(void)
 #endif
 }
 
+/* It is the caller's, also where nobody hears of a failure. */
+static void errno_is_left_by_a_close_that_fails(void)
+{
+    plx_options options = {.backend = backend->id};
+    plx_poller *one;
+
+    CHECK_RC(plx_poller_open(&one, &options), 0);
+    seam_fail(SEAM_CLOSE, 1, EIO);
+    errno = EDOM;
+    plx_poller_close(one);
+    CHECK_EQ(errno, EDOM);
+    CHECK_EQ(atomic_load(&seam.failed), 1);
+    seam_reset();
+}
+
 int main(void)
 {
     watchdog(100);
@@ -387,6 +402,7 @@ int main(void)
         statistics_are_what_was_counted(false);
         check_note("%s, with company", backend->name);
         statistics_are_what_was_counted(true);
+        errno_is_left_by_a_close_that_fails();
     }
     return 0;
 }

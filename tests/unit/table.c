@@ -298,9 +298,34 @@ static void a_oneshot_is_reported_once_however_it_is_changed(void)
     CHECK_EQ(disarmed + !(last & PLX__ARMED), atomic_load(&reported));
 }
 
+/* An event whose registration was changed after the first look at it is nobody's. */
+static void what_has_changed_is_not_claimed(uint32_t mode)
+{
+    counted_memory memory;
+    plx__table table;
+    uint32_t interest = plx__interest_pack(PLX_READABLE | mode), armed = PLX__USED | PLX__ARMED;
+
+    counted_init(&memory);
+    plx__table_init(&table, &memory.allocator);
+    plx__entry *entry = plx__table_make(&table, plx__descriptor_of(3));
+    CHECK(entry != NULL);
+    uint32_t first = plx__tag_next(0, armed);
+    plx__entry_publish(entry, 1, interest, first);
+    uint32_t second = plx__tag_next(plx__entry_hide(entry), armed);
+    plx__entry_publish(entry, 2, interest, second);
+    CHECK(!plx__entry_claim(entry, first, interest));
+    CHECK_EQ(atomic_load(&entry->tag), second);
+    CHECK(plx__entry_claim(entry, second, interest));
+    CHECK_EQ(atomic_load(&entry->tag), mode ? second & ~PLX__ARMED : second);
+    CHECK_EQ(plx__entry_claim(entry, second, interest), !mode);
+    plx__table_fini(&table);
+}
+
 int main(void)
 {
     watchdog(100);
+    what_has_changed_is_not_claimed(0);
+    what_has_changed_is_not_claimed(PLX_ONESHOT);
     random_changes_agree_with_the_oracle();
     interests_come_back_as_they_were_given();
     no_key_is_that_of_a_wake();

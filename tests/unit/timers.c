@@ -134,6 +134,10 @@ static void a_wait_reads_the_clock_seldom(const plx__backend *backend)
     CHECK_EQ(atomic_load(&readings), 1);
     CHECK_RC(plx_timer_cancel(plx_poller_registry(poller), timer), 0);
     CHECK_EQ(atomic_load(&readings), 1);
+    CHECK_RC(plx_poller_wait(poller, &event, 1, 0), 0); /* finds that it was the last */
+    atomic_store(&readings, 0);
+    CHECK_RC(plx_poller_wait(poller, &event, 1, 0), 0);
+    CHECK_EQ(atomic_load(&readings), 0);
     plx_poller_close(poller);
 }
 

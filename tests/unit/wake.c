@@ -19,6 +19,8 @@ static atomic_int failing; /* the error of the next calls, or 0 */
 static atomic_bool held;   /* calls stay inside until it is false */
 static atomic_int inside;
 static bool relied_on; /* another post is made during the next call, which fails */
+static int (*real_wait)(void *state, plx__harvest *harvest, plx_nanos timeout);
+static atomic_int wait_failing; /* the error of the next wait, or 0 */
 
 static int fake_wake(void *state, uint32_t *made)
 {
@@ -36,13 +38,22 @@ static int fake_wake(void *state, uint32_t *made)
     return error ? -error : real_wake(state, made);
 }
 
+static int fake_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
+{
+    int error = atomic_exchange(&wait_failing, 0);
+
+    return error ? -error : real_wait(state, harvest, timeout);
+}
+
 static void start(void)
 {
     CHECK_RC(plx_poller_open(&poller, NULL), 0);
     registry = plx_poller_registry(poller);
     fake = *registry->backend;
     real_wake = fake.wake;
+    real_wait = fake.wait;
     fake.wake = fake_wake;
+    fake.wait = fake_wait;
     registry->backend = &fake;
     atomic_store(&calls, 0);
     atomic_store(&failing, 0);
@@ -214,6 +225,21 @@ static void a_notify_that_cannot_be_announced_is_taken_back(void)
     plx_poller_close(poller);
 }
 
+/* The wait that fails has not told anybody of it. */
+static void a_notify_outlives_a_wait_that_fails(void)
+{
+    plx_event events[16];
+
+    start();
+    CHECK_RC(plx_notify(registry), 0);
+    atomic_store(&wait_failing, EIO);
+    CHECK_RC(take_now(events), -EIO);
+    CHECK_EQ(word(), PLX__NOTIFIED);
+    CHECK_RC(plx_poller_wait(poller, events, 16, PLX_FOREVER), 0);
+    CHECK_EQ(word(), 0);
+    plx_poller_close(poller);
+}
+
 static void a_nested_poller_is_as_good_as_a_sleeper(void)
 {
     plx_event events[16];
@@ -306,6 +332,19 @@ static void close_waits_for_calls_that_are_being_made(void)
     plx_waker_release(waker);
 }
 
+/* A sender that looked whether the poller is open, and was held up until it was not. */
+static void nobody_calls_a_closed_backend(void)
+{
+    start();
+    plx_registry_retain(registry);
+    plx_poller_close(poller);
+    add_sleeper();
+    CHECK_RC(plx__wake_send(registry), -PLX_ESHUTDOWN);
+    CHECK_EQ(atomic_load(&calls), 0);
+    remove_sleeper();
+    plx_registry_release(registry);
+}
+
 static atomic_int cancelled;
 
 static void *wait_for_ever(void *unused)
@@ -325,7 +364,7 @@ static void close_goes_on_waking_when_wakes_fail(void)
     start();
     for (int i = 0; i < 3; i++)
         waiters[i] = thread_start(wait_for_ever, NULL);
-    while ((word() & PLX__SLEEPING_MASK) == 0)
+    while ((word() & PLX__INSIDE_MASK) != 3 * PLX__INSIDE || (word() & PLX__SLEEPING_MASK) == 0)
         sleep_for(PLX_USEC(100));
     sleep_for(PLX_MSEC(10));
     atomic_store(&failing, EIO);
@@ -349,9 +388,11 @@ int main(void)
     a_call_that_others_relied_on_is_made_again();
     posts_that_cannot_be_announced_are_taken_back();
     a_notify_that_cannot_be_announced_is_taken_back();
+    a_notify_outlives_a_wait_that_fails();
     a_nested_poller_is_as_good_as_a_sleeper();
     a_waiter_that_leaves_something_behind_passes_the_wake_on();
     close_waits_for_calls_that_are_being_made();
+    nobody_calls_a_closed_backend();
     close_goes_on_waking_when_wakes_fail();
     return 0;
 }

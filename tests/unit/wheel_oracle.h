@@ -162,7 +162,7 @@ static inline uint32_t walk_list(walk *w, uint32_t index, unsigned place, bool l
 static inline void walk_slot(walk *w, unsigned level, unsigned number)
 {
     const plx__wheel *wheel = w->wheel;
-    const plx__slot *slot = &wheel->levels[level].slots[number];
+    const plx__wheel_slot *slot = &wheel->levels[level].slots[number];
     unsigned place = level << PLX__WHEEL_BITS | number;
     unsigned shift = PLX__WHEEL_TICK + level * PLX__WHEEL_BITS;
     bool occupied = wheel->levels[level].occupied[number / 64] >> number % 64 & 1;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """plx-watch as its users have it: plx_watch.py PROGRAM [TEST...]. Each test has a folder of its own."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 import unittest
 
 PROGRAM = os.path.abspath(sys.argv[1])
+MANUAL = os.path.join(os.path.dirname(__file__), "../../tools/man1/plx-watch.1")
 PATIENCE = 30  # seconds until something that must happen has not
 
 
@@ -104,6 +106,12 @@ class PlxWatch(unittest.TestCase):
         self.usage_error("--debounce: not a time .*: 5", "--debounce", "5", "tree", "--", "true")
         self.usage_error("--grace: not a time .*: -1s", "--grace=-1s", "tree", "--", "true")
         self.usage_error("wants a value", "--debounce")
+
+    def test_the_manual_page_has_the_options_of_help(self):
+        help = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout
+        with open(MANUAL) as file:
+            described = re.findall(r"^\.It Fl (.).* -(\w+)", file.read(), re.M)
+        self.assertEqual(described, re.findall(r"^  -(.), --(\w+)", help, re.M))
 
     def test_help_and_version(self):
         for option, text in ("--help", "usage: plx-watch"), ("--version", "plx-watch "):
