@@ -277,10 +277,19 @@ int interrupts_handled(void)
     return 0;
 }
 
+static plx_nanos host_now(void)
+{
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (plx_nanos)now.tv_sec * PLX_SEC(1) + now.tv_nsec;
+}
+
+/* Hosts end a sleep early, Node among them. */
 void sleep_for(plx_nanos time)
 {
-    struct timespec left = {.tv_sec = (time_t)(time / PLX_SEC(1)), .tv_nsec = (long)(time % PLX_SEC(1))};
-    CHECK(nanosleep(&left, NULL) == 0);
+    plx_nanos until = host_now() + time;
+    for (plx_nanos left = time; left > 0; left = until - host_now())
+        CHECK(nanosleep(&(struct timespec){left / PLX_SEC(1), (long)(left % PLX_SEC(1))}, NULL) == 0);
 }
 
 void await_count(atomic_int *count, int least)
