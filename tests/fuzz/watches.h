@@ -8,9 +8,10 @@
  *   an edge      May come again after anything was done to the other end, or to the registration
  *                itself; is owed when the source became ready, or more arrived, and is ready still.
  *                On io_uring it may also tell of what was read since, and of each thing that was
- *                done on its own. It may come once more for each time that a registration was left
- *                behind by a close (the kernel's set is renewed, on epoll), and when io_uring's set
- *                moves to epoll.
+ *                done on its own; there a file that was closed while registered goes within a wait,
+ *                and its peer is told of that in the next. It may come once more for each time that
+ *                a registration was left behind by a close (the kernel's set is renewed, on epoll),
+ *                and when io_uring's set moves to epoll.
  *   a number     that was closed while registered: nothing is owed of it. epoll may tell of a file
  *                that was left behind under it, as long as a duplicate lives; poll says once that it
  *                is closed, and tells of nothing else but what has the same device and inode;
@@ -459,7 +460,7 @@ static void agree_on_edge(struct watch *watch, uint32_t flags)
         AGREE(watch->extra > 0);
         watch->extra--;
     }
-    watch->fresh = watch->owed = false;
+    watch->fresh = watch->owed = (watch->ready & ~watch->was & ~flags) != 0; /* it came about as this was told */
     watch->seen = watch->ready;
 }
 
