@@ -8,10 +8,10 @@
  *   an edge      May come again after anything was done to the other end, or to the registration
  *                itself; is owed when the source became ready, or more arrived, and is ready still.
  *                On io_uring it may also tell of what was read since, and of each thing that was
- *                done on its own; there a file that was closed while registered goes within a wait,
- *                and its peer is told of that in the next. It may come once more for each time that
- *                a registration was left behind by a close (the kernel's set is renewed, on epoll),
- *                and when io_uring's set moves to epoll.
+ *                done or came about on its own; there a file that was closed while registered goes
+ *                within some wait, and its peer tells of that in a later one. It may come once more
+ *                for each time that a registration was left behind by a close (the kernel's set is
+ *                renewed, on epoll), and when io_uring's set moves to epoll.
  *   a number     that was closed while registered: nothing is owed of it. epoll may tell of a file
  *                that was left behind under it, as long as a duplicate lives; poll says once that it
  *                is closed, and tells of nothing else but what has the same device and inode;
@@ -51,6 +51,7 @@ struct watch {
     bool fresh;       /* an edge: something happened since it was told */
     bool owed;        /* an edge: and it must be told, if it is ready still */
     int extra;        /* an edge: so often it may be told without that */
+    uint32_t news;    /* what came about since then and is ready still */
     uint32_t seen;    /* what was ready at some time since it was told */
     uint32_t was;     /* ready before this wait */
     uint32_t ready;   /* ready now */
@@ -135,6 +136,7 @@ static void watch_observe(struct watch *watch, uint32_t ready)
 {
     if (ready & ~watch->ready)
         watch->fresh = watch->owed = true;
+    watch->news = (watch->news | ~watch->ready) & ready;
     watch->seen |= ready;
     watch->ready = ready;
 }
@@ -218,7 +220,7 @@ static bool is_back(const struct watch *watch, int place)
 static void watch_renew(struct watch *watch)
 {
     watch->fresh = watch->owed = true;
-    watch->seen = watch->ready = watch->was = 0;
+    watch->news = watch->seen = watch->ready = watch->was = 0;
     watch->passed = 0;
 }
 
@@ -381,6 +383,7 @@ static void do_disable(int place, uint32_t interest)
         if (rc == 0) {
             watch->interest = now;
             watch->ready &= reported(watch);
+            watch->news &= reported(watch);
             watch->seen &= reported(watch);
             watch->fresh = true;
         }
@@ -460,7 +463,8 @@ static void agree_on_edge(struct watch *watch, uint32_t flags)
         AGREE(watch->extra > 0);
         watch->extra--;
     }
-    watch->fresh = watch->owed = (watch->ready & ~watch->was & ~flags) != 0; /* it came about as this was told */
+    watch->news &= ~flags;
+    watch->fresh = watch->owed = watch->news != 0;
     watch->seen = watch->ready;
 }
 
