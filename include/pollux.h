@@ -499,8 +499,10 @@ PLX_API int plx_reregister(plx_registry *registry, plx_fd fd, plx_token token, u
 
 /*
  * Stops watching. No wait that begins after this returns gives an event of it, and the
- * library holds no reference to the file any more. It never waits for other threads'
- * code; on the poll backend it waits for a blocked poll(2) to be interrupted.
+ * library holds no reference to the file any more; where it has to close the ring of
+ * io_uring while that one's thread runs, the kernel holds it for a moment. It never waits
+ * for other threads' code; on the poll backend it waits for a blocked poll(2) to be
+ * interrupted.
  *
  * Returns  0, also if the descriptor was closed in the meantime; -ENOENT it is not
  *          registered; -PLX_ESHUTDOWN, -ECHILD.

@@ -133,7 +133,7 @@ static void ur_end_polls(struct ur_state *ur)
     atomic_store_explicit(&ur->owes, false, PLX__RELAXED);
 }
 
-/* Under the lock. The ring's thread cancels the polls as it comes out. */
+/* Under the lock. The ring's thread cancels the polls: here, or as it comes out. */
 static int ur_move(struct ur_state *ur, uint32_t *calls)
 {
     if (ur_moved(ur))
@@ -150,6 +150,7 @@ static int ur_move(struct ur_state *ur, uint32_t *calls)
     atomic_store_explicit(&ur->moved, true, PLX__RELEASE);
     while (ur->inside)
         plx__condition_wait(&ur->out, &ur->lock);
+    plx__polls_cancel_all(&ur->polls, calls);
     if (!plx__polls_close(&ur->polls))
         ur_end_polls(ur);
     ur->closed = true;

@@ -273,7 +273,12 @@ void plx__polls_cancel_all(plx__polls *polls, uint32_t *calls)
     operation->opcode = IORING_OP_ASYNC_CANCEL;
     operation->fd = -1;
     operation->cancel_flags = IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY;
-    (void)plx__ring_enter(&polls->ring, plx__ring_publish(&polls->ring), 0, 0, calls);
+    uint32_t operations = plx__ring_publish(&polls->ring);
+    int rc;
+    do { /* the kernel ends some twenty of them in a call */
+        rc = plx__ring_enter(&polls->ring, operations, 0, 0, calls);
+        operations = 0;
+    } while (rc >= 0 && plx__ring_news(&polls->ring) & PLX__RING_WORK);
 }
 
 /* ---- From the kernel --------------------------------------------------------- */

@@ -57,7 +57,10 @@ int plx__polls_modify(plx__polls *polls, const plx__watch *now, uint32_t *calls)
  */
 int plx__polls_remove(plx__polls *polls, uint32_t fd, uint32_t *calls);
 
-/* Cancels all polls, when the ring is about to be closed: that alone would do it a little later. */
+/*
+ * Cancels all polls, when the ring is about to be closed: that alone would do it a little later, as
+ * it is done if the ring is another thread's.
+ */
 void plx__polls_cancel_all(plx__polls *polls, uint32_t *calls);
 
 /* Writes down all that is pending; how many operations are to be handed over. */

@@ -10,7 +10,6 @@
  */
 #include "os/config.h"
 
-#include "os/descriptor.h"
 #include "os/process.h"
 
 #if PLX__HAS_IOCP
