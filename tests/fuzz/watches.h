@@ -176,7 +176,7 @@ static void touch(int file, bool arrived)
 {
     for (int place = 0; place < NAMES; place++)
         if (watches[place].used && watches[place].file == file) {
-            watches[place].extra += is_ring() && watches[place].fresh && watches[place].ready;
+            watches[place].extra += is_ring() && watches[place].fresh && watches[place].seen;
             watches[place].fresh = true;
             watches[place].owed |= arrived && watches[place].interest & PLX_READABLE;
         }
