@@ -440,20 +440,25 @@ static int ur_wait_moved(struct ur_state *ur, plx__harvest *harvest, plx_nanos t
 static int ur_wait(void *state, plx__harvest *harvest, plx_nanos timeout)
 {
     struct ur_state *ur = state;
+    bool more = false;
     int count = 0;
 
     if (!ur_take(ur))
         return ur_wait_moved(ur, harvest, timeout);
     int rc = ur->inside ? -EEXIST : ur_sleep(ur, harvest, timeout);
     bool move = rc < 0 && rc != -EINTR && rc != -EBUSY; /* completions stood in the way, and were taken */
-    if (move)
+    if (move) {
         rc = ur_move(ur, &harvest->calls);
-    else if (!ur_moved(ur))
+    } else if (!ur_moved(ur)) {
+        more = plx__polls_count(&ur->polls, PLX__TO_TELL) > 0 || ur->polls.refused;
         count = ur_collect(ur, harvest);
+    }
     plx__lock_drop(&ur->lock);
     if (move && rc == 0)
         return ur_wait_moved(ur, harvest, timeout);
     int kept = ur_harvest(harvest, count);
+    if (count == 0 && more) /* what stood in the way has changed since; or a poll could not be changed */
+        harvest->found = harvest->room;
     return count == 0 && rc < 0 ? rc : kept;
 }
 

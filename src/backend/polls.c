@@ -209,6 +209,7 @@ static void event_arm(plx__polls *polls, uint32_t *calls)
 uint32_t plx__polls_flush(plx__polls *polls, uint32_t *calls)
 {
     event_arm(polls, calls);
+    polls->refused = false;
     while (plx__polls_count(polls, PLX__TO_ARM)) {
         plx__slot *slot = polls->list[PLX__TO_ARM].first;
         bool wanted = slot->state & PL_SET && (!slot->armed || slot->state & PL_REPLACE);
@@ -311,6 +312,7 @@ static void slot_was_not_changed(plx__polls *polls, plx__slot *slot)
     slot->armed = slot->before;
     slot->state |= PL_REPLACE;
     slot->state &= ~(uint32_t)PL_MULTI;
+    polls->refused = true;
     list_push(polls, PLX__TO_ARM, slot);
 }
 

@@ -32,6 +32,7 @@ typedef struct plx__polls {
     bool event_armed;
     bool woken;         /* and has spoken */
     bool crowded;       /* completions may have found no room, and have ended their polls */
+    bool refused;       /* a change was: the next flush makes the poll anew */
     uint32_t serial;    /* of the poll made last */
     uint64_t cancelled; /* whose last completion is awaited; 0: none is */
     plx__pages slots;   /* by descriptor */

@@ -151,6 +151,70 @@ CASE(urgent_data_is_not_readable)
     fixture_close(&s);
 }
 
+/* Of two sources that are writable a wait of one event tells one; which it leaves. */
+static int left_untold(plx_poller *poller, plx_fd ends[2][2], uint32_t interest)
+{
+    plx_event event = {0};
+    for (int i = 0; i < 2; i++)
+        CHECK_RC(plx_register(plx_poller_registry(poller), ends[i][0], (plx_token)i, interest), 0);
+    CHECK_EQ(plx_poller_wait(poller, &event, 1, PATIENCE), 1);
+    CHECK(event.token < 2);
+    return 1 - (int)event.token;
+}
+
+/* (On io_uring it left no room for another, and then was not told.) */
+CASE(what_is_to_be_told_no_more_is_in_nobodys_way)
+{
+    static const uint32_t modes[] = {PLX_LEVEL, PLX_ONESHOT, PLX_EDGE};
+    for (int i = 0; i < 6; i++) {
+        plx_fd ends[3][2];
+        plx_event event = {0};
+        plx_poller *poller = open_poller();
+        plx_registry *registry = plx_poller_registry(poller);
+        uint32_t mode = modes[i % 3];
+        check_note("mode 0x%x, %s", (unsigned)mode, i < 3 ? "deregistered" : "disabled");
+        for (int k = 0; k < 3; k++)
+            open_stream(ends[k]);
+        if (plx_poller_supports(poller, mode)) {
+            CHECK_RC(plx_register(registry, ends[2][0], 2, PLX_READABLE), 0);
+            (void)left_untold(poller, ends, PLX_WRITABLE | mode);
+            for (int k = 0; k < 2; k++)
+                CHECK_RC(i < 3 ? plx_deregister(registry, ends[k][0]) :
+                                 plx_disable(registry, ends[k][0], PLX_WRITABLE), 0);
+            put(ends[2][1], 1);
+            await_ready(ends[2][0], READY_IN);
+            CHECK_EQ(plx_poller_wait(poller, &event, 1, 0), 1);
+            CHECK_EQ(event.token, 2);
+        }
+        plx_poller_close(poller);
+        for (int k = 0; k < 3; k++)
+            close_pair(ends[k]);
+    }
+}
+
+/* (On io_uring its poll was at work, and could be changed with the wait after that.) */
+CASE(edge_that_is_changed_as_something_arrives_is_told_by_the_next_wait)
+{
+    plx_fd ends[2][2];
+    plx_event event = {0};
+    plx_poller *poller = open_poller();
+    if (!plx_poller_supports(poller, PLX_EDGE))
+        SKIP("%s knows no edges", conform_backend);
+    for (int k = 0; k < 2; k++)
+        open_stream(ends[k]);
+    int left = left_untold(poller, ends, PLX_READABLE | PLX_WRITABLE | PLX_EDGE);
+    put(ends[left][1], 1);
+    await_ready(ends[left][0], READY_IN);
+    CHECK_RC(plx_reregister(plx_poller_registry(poller), ends[left][0], 2, PLX_READABLE | PLX_EDGE), 0);
+    put(ends[left][1], 1);
+    CHECK_EQ(plx_poller_wait(poller, &event, 1, 0), 1);
+    CHECK_EQ(event.token, 2);
+    CHECK_EQ(event.flags, PLX_READABLE);
+    plx_poller_close(poller);
+    for (int k = 0; k < 2; k++)
+        close_pair(ends[k]);
+}
+
 /* Something comes from the peer, before a wait or during it; the wait is this thread's own. */
 struct sending {
     void (*send)(plx_fd peer);

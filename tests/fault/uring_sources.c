@@ -53,6 +53,39 @@ static void an_exclusive_poll_can_be_made_common(void)
     CHECK(close(fd) == 0);
 }
 
+static int arriving = -1; /* the counter that is raised between what a wait asks for and the kernel's answer */
+
+static int arriving_enter(int ring, uint32_t submit, uint32_t least, uint32_t flags, const void *how, size_t size)
+{
+    if (submit > 0 && arriving >= 0) {
+        raise_counter(arriving);
+        arriving = -1;
+    }
+    return uring_watched_enter(ring, submit, least, flags, how, size);
+}
+
+/* The kernel does not change a poll that is at work (EALREADY). */
+static void a_poll_at_work_is_changed_within_the_wait(void)
+{
+    plx_event event;
+    int fd = open_counter();
+
+    watchdog(20);
+    uring_open();
+    CHECK_RC(plx_register(registry, fd, 1, PLX_READABLE | PLX_EDGE), 0);
+    CHECK_RC(plx_poller_wait(poller, &event, 1, 0), 0);
+    CHECK_RC(plx_reregister(registry, fd, 2, PLX_READABLE | PLX_WRITABLE | PLX_EDGE), 0);
+    arriving = fd;
+    plx__linux.io_uring_enter = arriving_enter;
+    CHECK_RC(plx_poller_wait(poller, &event, 1, 0), 1);
+    plx__linux.io_uring_enter = uring_watched_enter;
+    CHECK_EQ(arriving, -1);
+    CHECK_EQ(event.token, 2);
+    CHECK_EQ(event.flags, PLX_READABLE | PLX_WRITABLE);
+    plx_poller_close(poller);
+    CHECK(close(fd) == 0);
+}
+
 /* ---- Many are looked at for one --------------------------------------------------------- */
 
 static void room_for_one_does_not_take_a_call_for_each(void)
@@ -262,6 +295,7 @@ int main(void)
     room_for_one_does_not_take_a_call_for_each();
     a_file_that_wakes_nobody_is_told_once();
     an_exclusive_poll_can_be_made_common();
+    a_poll_at_work_is_changed_within_the_wait();
     no_number_of_descriptors_is_allowed();
     return 0;
 }

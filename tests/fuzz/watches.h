@@ -52,7 +52,7 @@ struct watch {
     bool owed;        /* an edge: and it must be told, if it is ready still */
     int extra;        /* an edge: so often it may be told without that */
     uint32_t news;    /* what came about since then and is ready still */
-    uint32_t seen;    /* what is ready, or was at some time since that was told */
+    uint32_t seen;    /* what was ready at some time since all was told */
     uint32_t was;     /* ready before this wait */
     uint32_t ready;   /* ready now */
     bool heard;       /* in this wait */
@@ -465,7 +465,8 @@ static void agree_on_edge(struct watch *watch, uint32_t flags)
     }
     watch->news &= ~flags;
     watch->fresh = watch->owed = watch->news != 0;
-    watch->seen = (watch->seen & ~flags) | watch->ready;
+    if (watch->extra == 0)
+        watch->seen = watch->ready;
 }
 
 static void hear_readiness(const plx_event *event)
