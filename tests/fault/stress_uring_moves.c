@@ -82,7 +82,7 @@ static void change(struct slot *slot, random_state *random)
         if (choice < 7)
             return;
         CHECK(close(slot->ends[0]) == 0);
-        CHECK(at_end(slot->ends[1], 2000));
+        CHECK(at_end(slot->ends[1], LATER_MS));
         CHECK(close(slot->ends[1]) == 0);
         open_pair(slot->ends);
     }

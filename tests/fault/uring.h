@@ -190,6 +190,9 @@ static inline void lower_counter(int fd)
     CHECK_EQ(read(fd, &number, sizeof number), (intmax_t)sizeof number);
 }
 
+/* A ring that was left to the kernel lets go of its files in some milliseconds; a machine may stand still. */
+enum { LATER_MS = 10000 };
+
 /*
  * Whether an end of a pair is told within so many milliseconds that the other is gone: an end of
  * file, or a reset if something was left unread there.

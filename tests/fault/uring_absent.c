@@ -273,7 +273,7 @@ static void deregister_kinds(void)
     for (unsigned i = LEVEL; i < KINDS; i++) {
         CHECK_RC(plx_deregister(registry, kind[i][0]), 0);
         CHECK(close(kind[i][0]) == 0);
-        CHECK(at_end(kind[i][1], 1000));
+        CHECK(at_end(kind[i][1], LATER_MS));
         CHECK(close(kind[i][1]) == 0);
     }
 }
@@ -334,7 +334,7 @@ static void loses_the_ring_in_a_removal(void)
     CHECK_RC(plx_deregister(registry, kind[ARMED][0]), 0);
     CHECK(uring_moved());
     CHECK(close(kind[ARMED][0]) == 0);
-    CHECK(at_end(kind[ARMED][1], 1000));
+    CHECK(at_end(kind[ARMED][1], LATER_MS));
     CHECK(close(kind[ARMED][1]) == 0);
     open_pair(kind[ARMED]);
     CHECK_RC(plx_register(registry, kind[ARMED][0], ARMED, PLX_READABLE | PLX_ONESHOT), 0);

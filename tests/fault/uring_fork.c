@@ -263,7 +263,7 @@ static void a_copy_holds_no_file(bool deregister)
             CHECK_RC(plx_deregister(registry, kind[i][0]), 0);
     else
         plx_poller_close(poller);
-    all_are_let_go(deregister ? 0 : 1000);
+    all_are_let_go(deregister ? 0 : LATER_MS);
     if (deregister)
         plx_poller_close(poller);
     step_done(to_child);
@@ -292,7 +292,7 @@ static void a_ring_that_was_left_goes_with_the_last_copy(void)
     CHECK(uring_moved());
     step_done(to_child);
     child_end(pid);
-    all_are_let_go(1000);
+    all_are_let_go(LATER_MS);
     plx_poller_close(poller);
     close_steps();
 }
@@ -315,7 +315,7 @@ static void a_copy_of_a_ring_that_was_slept_in_holds_no_file(void)
     CHECK_RC(plx_poller_wait(poller, &event, 1, 0), 0);
     CHECK(uring_moved());
     deregister_all(NULL);
-    all_are_let_go(1000);
+    all_are_let_go(LATER_MS);
     CHECK_RC(plx_notify(registry), 0);
     uring_await_rest();
     uring_end();

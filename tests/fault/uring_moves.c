@@ -221,7 +221,7 @@ static void finish(void)
     for (unsigned i = LEVEL; i < KINDS; i++) {
         CHECK_RC(plx_deregister(registry, kind[i][0]), 0);
         CHECK(close(kind[i][0]) == 0);
-        CHECK(at_end(kind[i][1], 1000));
+        CHECK(at_end(kind[i][1], LATER_MS));
         CHECK(close(kind[i][1]) == 0);
     }
     uring_end();

@@ -11,7 +11,7 @@
 
 #if PLX__HAS_IO_URING
 
-enum { TOKEN = 7, LATER_MS = 1000 };
+enum { TOKEN = 7 };
 
 static const uint32_t modes[] = {PLX_LEVEL, PLX_EDGE, PLX_ONESHOT, PLX_EXCLUSIVE};
 
