@@ -338,6 +338,7 @@ static int ur_catch_up(struct ur_state *ur, plx__harvest *harvest)
 static int ur_enter_all(struct ur_state *ur, plx__harvest *harvest, uint32_t operations, plx_nanos timeout)
 {
     plx_nanos deadline = operations && timeout > 0 ? plx__clock_add(plx__clock_now(), timeout) : PLX_FOREVER;
+    bool fresh = ur_has_room(ur, harvest) || !plx__ring_news(&ur->polls.ring); /* else it was not caught up with */
     int made;
     int rc;
 
@@ -347,7 +348,7 @@ static int ur_enter_all(struct ur_state *ur, plx__harvest *harvest, uint32_t ope
             break;
         if (rc > 0 && (uint32_t)rc == operations && timeout != 0)
             rc = ur_told(&ur->polls.ring, deadline);
-        made = plx__polls_reap(&ur->polls, true);
+        made = plx__polls_reap(&ur->polls, fresh);
         if (rc < 0)
             break;
         operations = 0;

@@ -192,6 +192,31 @@ CASE(what_is_to_be_told_no_more_is_in_nobodys_way)
     }
 }
 
+/* (On io_uring it came with what the wait asked for, and passed for new.) */
+CASE(oneshot_that_was_read_is_silent_beside_an_edge_that_is_changed)
+{
+    plx_fd ends[2][2];
+    plx_event event = {0};
+    plx_poller *poller = open_poller();
+    plx_registry *registry = plx_poller_registry(poller);
+    if (!plx_poller_supports(poller, PLX_EDGE))
+        SKIP("%s knows no edges", conform_backend);
+    for (int k = 0; k < 2; k++) {
+        open_stream(ends[k]);
+        CHECK_RC(plx_register(registry, ends[k][1], 2, PLX_READABLE | PLX_ONESHOT), 0);
+    }
+    int left = left_untold(poller, ends, PLX_READABLE | PLX_WRITABLE | PLX_EDGE);
+    put(ends[left][0], 1);
+    await_ready(ends[left][1], READY_IN);
+    drain(ends[left][1]);
+    CHECK_RC(plx_disable(registry, ends[left][0], PLX_READABLE), 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(plx_poller_wait(poller, &event, 1, 0) == 0 || event.token != 2);
+    plx_poller_close(poller);
+    for (int k = 0; k < 2; k++)
+        close_pair(ends[k]);
+}
+
 /* (On io_uring its poll was at work, and could be changed with the wait after that.) */
 CASE(edge_that_is_changed_as_something_arrives_is_told_by_the_next_wait)
 {

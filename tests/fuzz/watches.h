@@ -19,7 +19,8 @@
  *                -EEXIST if the same file is back, by device and inode where the backend knows no
  *                more; on epoll also if it is a file that was left behind under this number before.
  *   exclusive    Of several numbers of one file that are registered so, one is told; the others
- *                may not even be told once that one is gone.
+ *                may not even be told once that one is gone. io_uring makes a poll by number: it
+ *                may be for a file that took the number of another before the wait.
  */
 #ifndef TESTS_FUZZ_WATCHES_H
 #define TESTS_FUZZ_WATCHES_H
@@ -141,13 +142,15 @@ static void watch_observe(struct watch *watch, uint32_t ready)
     watch->ready = ready;
 }
 
-/* Whether another has the same file, exclusively. */
+/* Whether another has the same file, exclusively; with io_uring also who was left behind with its number. */
 static bool watch_shares(const struct watch *watch)
 {
-    for (int place = 0; place < NAMES && watch->interest & PLX_EXCLUSIVE; place++)
-        if (&watches[place] != watch && watches[place].used && watches[place].file == watch->file &&
-            watches[place].interest & PLX_EXCLUSIVE)
+    for (int place = 0; place < NAMES && watch->interest & PLX_EXCLUSIVE; place++) {
+        const struct watch *other = &watches[place];
+        if (other != watch && other->used && other->interest & PLX_EXCLUSIVE &&
+            (other->file == watch->file || (is_ring() && name[place] == watch->file)))
             return true;
+    }
     return false;
 }
 
