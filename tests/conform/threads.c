@@ -43,16 +43,34 @@ CASE(registering_acts_on_a_blocked_wait)
     close_pair(ends);
 }
 
+/* Wine 8 ends if a wait looks at a socket that is being made: on Windows it is made elsewhere. */
+static void reopen_stream(plx_fd ends[2])
+{
+    plx_fd next[2];
+    if (!streams_are_tcp()) {
+        close_pair(ends);
+        open_stream(ends);
+        return;
+    }
+    open_stream(next);
+    close_fd(ends[1]);
+    if (dup_onto(next[0], ends[0]))
+        close_fd(next[0]);
+    else
+        ends[0] = next[0];
+    ends[1] = next[1];
+}
+
 /* Each is closed as it is, and its number comes back as another file. */
 static void feed_by_reuse(void *argument)
 {
     feeder *self = argument;
-    plx_fd ends[2] = {NO_FD, NO_FD};
+    plx_fd ends[2];
+    open_stream(ends);
     for (int i = 0; i < self->rounds; i++) {
         await_count(&self->turn, i);
         if (i > 0)
-            close_pair(ends);
-        open_stream(ends);
+            reopen_stream(ends);
         CHECK_RC(plx_register(self->registry, ends[0], (plx_token)i, PLX_WRITABLE | PLX_ONESHOT), 0);
     }
     await_count(&self->turn, self->rounds);
@@ -65,7 +83,7 @@ CASE(registering_a_reused_number_acts_on_a_blocked_wait)
         SKIP("ThreadSanitizer takes close(2) after the ring's fstat(2) for a race");
     plx_event events[4];
     plx_poller *poller = open_poller();
-    feeder f = {.registry = plx_poller_registry(poller), .rounds = rounds(700)};
+    feeder f = {.registry = plx_poller_registry(poller), .rounds = rounds(streams_are_tcp() ? 300 : 700)};
     test_thread *thread = thread_start(feed_by_reuse, &f);
     for (int i = 0; i < f.rounds;) {
         int count = plx_poller_wait(poller, events, 4, PLX_FOREVER);
