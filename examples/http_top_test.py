@@ -81,7 +81,9 @@ def late_answer(server):
         time.sleep(1)
         expect(peer.answer(), 200, FILES["big.bin"])
         passed = time.monotonic() - begin
-        worst = max(follower.line().get("latency", [0])[-1] for _ in range(3))
+        worst, end = 0, time.monotonic() + 60
+        while worst < 1e9 and time.monotonic() < end:  # the lines of the meantime come first
+            worst = follower.line().get("latency", [0])[-1]
         assert 1e9 <= worst < passed * 1.07e9, f"{worst} ns, and it took {passed} s"
     follower.close()
 
@@ -91,8 +93,11 @@ def several(server):
     followers = [Follower(server) for _ in range(6)]
     for follower in followers[4:]:
         follower.peer.reset()
-    seen = [{follower.line()["up"] for _ in range(3)} for follower in followers[:4]]
-    assert set.intersection(*seen), seen
+    seen, end = [set() for _ in range(4)], time.monotonic() + 60
+    while not set.intersection(*seen):
+        assert time.monotonic() < end, seen
+        for numbers, follower in zip(seen, followers):
+            numbers.add(follower.line()["up"])
     followers[0].close()
     for follower in followers[1:4]:
         follower.line()
@@ -105,9 +110,9 @@ def nobody_looks(server):
     fired = follower.line()["kinds"]["timer"]
     follower.close()
     server.settle()
-    time.sleep(2.5)
+    time.sleep(6)
     follower = Follower(server)
-    assert follower.line()["kinds"]["timer"] <= fired + 2
+    assert follower.line()["kinds"]["timer"] <= fired + 4
     follower.close()
 
 
@@ -189,7 +194,7 @@ def run_no_index(root):
 
 def deaf(root, kind):
     """Who does not read is idle, and costs nobody a line or memory; who reads again in time has missed whole lines."""
-    with Server(root, *kind, "--idle", "3") as server, Server(root, *kind) as patient:
+    with Server(root, *kind, "--idle", "8") as server, Server(root, *kind) as patient:
         follower, late = Follower(server), Follower(patient, buffer=1)
         follower.line()
         deaf_ones = [Follower(server, buffer=1) for _ in range(20)]
@@ -200,7 +205,7 @@ def deaf(root, kind):
         while server.descriptors() > everyone - len(deaf_ones) and time.monotonic() < end:
             numbers.append(follower.line()["up"])
         assert server.descriptors() == everyone - len(deaf_ones), "they are still there"
-        assert numbers[-1] - numbers[0] < 1.5 * len(numbers), numbers
+        assert numbers[-1] - numbers[0] < 3 * len(numbers), numbers
         assert server.memory() - before < 1 << 20
         seen = [late.line()["up"]]
         while len(seen) >= seen[-1] - seen[0] and time.monotonic() < end:

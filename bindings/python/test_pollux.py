@@ -105,8 +105,8 @@ class PollerTest(unittest.TestCase):
 
         before = signal.signal(signal.SIGALRM, interrupt)
         try:
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
             with self.assertRaises(InterruptedError):
+                signal.setitimer(signal.ITIMER_REAL, 0.3)
                 self.poller.wait(timeout=20)
         finally:
             signal.signal(signal.SIGALRM, before)

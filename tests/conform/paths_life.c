@@ -406,7 +406,8 @@ CASE(a_change_makes_the_descriptor_readable)
     folder f = folder_open();
     plx_fd descriptor = descriptor_of(f.poller);
     int w = watch(&f, "", PLX_PATH_CREATED);
-    CHECK(!is_readable(descriptor));
+    if (!folder_compares()) /* which ticks */
+        CHECK(!is_readable(descriptor));
     make_file(&f, "a");
     await_ready(descriptor, READY_IN);
     EXPECT(f.poller, FOLDER_TOKEN, PLX_PATH);

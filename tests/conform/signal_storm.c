@@ -120,7 +120,7 @@ CASE(stress_a_million_signals_while_the_loop_does_everything)
     }
     storm_join(&s);
     read_all(signals, read); /* the last is not to merge */
-    CHECK(sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = 4711}) == 0);
+    send_value(SIGRTMIN, 4711);
     for (bool last = false; !last;) {
         plx_event event;
         plx_signal_info info;

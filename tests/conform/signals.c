@@ -234,7 +234,7 @@ CASE(realtime_signals_keep_the_order_of_delivery)
     CHECK(pthread_sigmask(SIG_BLOCK, &mask, &before) == 0);
     for (int k = 0; k < EACH; k++)
         for (int i = NUMBERS - 1; i >= 0; i--)
-            CHECK(sigqueue(getpid(), numbers[i], (union sigval){.sival_int = k}) == 0);
+            send_value(numbers[i], k);
     EXPECT_SILENCE(poller, 0);
     CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     EXPECT(poller, 1, PLX_SIGNAL);
@@ -248,11 +248,6 @@ CASE(realtime_signals_keep_the_order_of_delivery)
     expect_none(signals);
     plx_signals_close(signals);
     plx_poller_close(poller);
-}
-
-static void send_value(int number, int value)
-{
-    CHECK(sigqueue(getpid(), number, (union sigval){.sival_int = value}) == 0);
 }
 
 CASE(a_thousand_unread_are_kept_and_then_merged_by_number)

@@ -8,7 +8,9 @@
 #endif
 #include "support.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +22,17 @@
     { \
         SKIP("real-time signals are missing"); \
     }
+#endif
+
+#ifdef SIGRTMIN
+/* As many may be pending as all programs of the user share. */
+static inline void send_value(int number, int value)
+{
+    while (sigqueue(getpid(), number, (union sigval){.sival_int = value}) != 0) {
+        CHECK_EQ(errno, EAGAIN);
+        sched_yield();
+    }
+}
 #endif
 
 static inline plx_signals *watch(plx_poller *poller, plx_token token, const int *numbers, int count)

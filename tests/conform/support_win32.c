@@ -2,8 +2,7 @@
 /*
  * Threads, children and memory of support.h, for Windows.
  *
- * Windows tells the state of a thread, Wine does not: that one is blocked is a guess of 20 ms.
- * A waiter that is late to sleep makes a case weaker, never wrong.
+ * Windows tells the state of a thread, Wine does not: that one is blocked is a guess of 100 ms.
  */
 #include "os/config.h"
 #include "support.h"
@@ -63,7 +62,7 @@ void thread_join(test_thread *thread)
 void thread_await_asleep(test_thread *thread)
 {
     await_count(&thread->runs, 1);
-    sleep_for(PLX_MSEC(20));
+    sleep_for(PLX_MSEC(100));
 }
 
 bool threads_can_be_interrupted(void)

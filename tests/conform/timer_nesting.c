@@ -119,11 +119,11 @@ static void restarts_and_cancels(plx_poller *poller, plx_fd own)
     EXPECT_SILENCE(poller, 0);
 
     timer = start(poller, 3, PLX_MSEC(20), 0);
-    plx_timer other = start(poller, 4, PLX_MSEC(60), 0);
     before = plx_poller_now(poller);
+    plx_timer other = start(poller, 4, PLX_MSEC(60), 0);
     CHECK_RC(plx_timer_cancel(registry, timer), 0);
     CHECK(is_readable_within(own, PATIENCE));
-    CHECK(plx_poller_now(poller) - before >= PLX_MSEC(50));
+    CHECK(plx_poller_now(poller) - before >= PLX_MSEC(60));
     expect_through(poller, own, 4);
     CHECK_RC(plx_timer_cancel(registry, other), -ENOENT);
     EXPECT_SILENCE(poller, 0);
@@ -252,12 +252,15 @@ CASE(timers_reach_a_wait_on_the_outer_poller)
 /* A wait that ends early leaves the descriptor set for what it did not wait for. */
 static void waits_in_between(plx_poller *poller, plx_fd own)
 {
-    start(poller, 1, PLX_MSEC(300), 0);
+    start(poller, 1, PLX_SEC(1), 0);
     CHECK_RC(plx_poller_wait(poller, &(plx_event){0}, 1, PLX_MSEC(3)), 0);
     CHECK(!is_readable(own));
+    plx_nanos due = plx_poller_now(poller) + PLX_MSEC(15);
     start(poller, 2, PLX_MSEC(15), 0);
-    CHECK_RC(plx_poller_wait(poller, &(plx_event){0}, 1, 0), 0);
-    expect_through(poller, own, 2);
+    if (plx_poller_wait(poller, &(plx_event){0}, 1, 0) == 0)
+        expect_through(poller, own, 2);
+    else
+        CHECK(plx_poller_now(poller) >= due); /* the machine was busy elsewhere */
     expect_through(poller, own, 1);
     expect_quiet(poller, own);
 }

@@ -267,12 +267,11 @@ int main(void)
     uring_need();
     for (int i = 0; i < SLOTS; i++)
         CHECK_EQ(pthread_mutex_init(&slots[i].lock, NULL), 0);
-    while (plx_now() < end) {
+    while (plx_now() < end || moves == 0 || kept == 0) {
         watchdog(30);
         live(&random);
     }
     printf("%ld lives moved, %ld did not; %ld changes, %ld events\n", moves, kept, changes, delivered);
-    CHECK(moves > 0 && kept > 0);
     return 0;
 }
 

@@ -38,7 +38,7 @@ counted)
     ;;
 latency)
     need_bpftrace
-    "$program" 5 >/dev/null &
+    "$program" 20 >/dev/null & # in which bpftrace is ready, also on a busy machine
     bpftrace -p $! "$top/tools/latency.bt" >"$work/log" 2>&1
     wait
     for drawn in waited_us handled_us timer_late_us wake_to_return_us; do
